@@ -1,0 +1,55 @@
+"""Every task has an owner that awaits its end. This is the only place that creates tasks."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class TaskScope:
+    """A set of named tasks with one end. Leaving the scope cancels what still runs and waits for it.
+
+    A task that fails is logged with its traceback and handed to `on_failure`; it never takes its siblings along silently.
+    """
+
+    def __init__(self, name: str, on_failure: Callable[[str, BaseException], None] | None = None) -> None:
+        self._name = name
+        self._on_failure = on_failure
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closing = False
+
+    def start(self, name: str, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        if self._closing:
+            coroutine.close()
+            raise RuntimeError(f"the scope {self._name} is ending and starts nothing new")
+        task = asyncio.create_task(coroutine, name=f"{self._name}/{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("task %s failed", task.get_name(), exc_info=error)
+        if self._on_failure:
+            self._on_failure(task.get_name(), error)
+
+    async def close(self) -> None:
+        self._closing = True
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
