@@ -5,7 +5,7 @@ Recent items are kept so that a listener who was away for a moment can go on whe
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class TooSlowError(Exception):
-    """This listener did not keep up and was let go."""
+    """A listener that did not keep up and was let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Numbered(Generic[T]):
 @dataclass(eq=False, slots=True)
 class Listener(Generic[T]):
     room: int
-    waiting: deque[Numbered[T]] = field(default_factory=lambda: deque[Numbered[T]]())
+    waiting: deque[Numbered[T]] = field(default_factory=deque[Numbered[T]])
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: bool = False
     closed: bool = False
@@ -83,7 +83,7 @@ class Fanout(Generic[T]):
         return tuple(numbered for numbered in self._recent if numbered.number > number)
 
     @contextmanager
-    def listen(self) -> Iterator[Listener[T]]:
+    def listen(self) -> Generator[Listener[T]]:
         listener: Listener[T] = Listener(self._room, closed=self._closed)
         self._listeners.add(listener)
         try:

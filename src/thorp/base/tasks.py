@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 class TaskScope:
     """A set of named tasks with one end. Leaving the scope cancels what still runs and waits for it.
 
-    A task that fails is logged with its traceback and handed to `on_failure`; it never takes its siblings along silently.
+    A task that fails is logged with its traceback and handed to `on_failure`; its siblings go on.
     """
 
     def __init__(self, name: str, on_failure: Callable[[str, BaseException], None] | None = None) -> None:

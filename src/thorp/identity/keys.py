@@ -1,7 +1,7 @@
 """The node's own key: Ed25519, for signing only, never converted for encryption.
 
-Every signature covers `thorp/<kind>/1` and a zero byte before the data, so that a signature made for one purpose is worth
-nothing for another.
+Every signature covers `thorp/<kind>/1` and a zero byte before the data, so that a signature made for one purpose is
+worth nothing for another.
 """
 
 from cryptography.exceptions import InvalidSignature

@@ -1,10 +1,11 @@
 """Canonical bytes (RFC 8785). One form for everything that is hashed or signed.
 
-orjson's sorted output equals RFC 8785 for ASCII keys and whole numbers below 2^53; anything else takes the slow, exact path.
-Floats are refused: they have no place in signed data.
+orjson's sorted output equals RFC 8785 for ASCII keys and whole numbers below 2^53; anything else takes the slow, exact
+path. Floats are refused: they have no place in signed data.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, cast
 
 import orjson
 import rfc8785
@@ -45,17 +46,28 @@ def _is_simple(value: object, depth: int) -> bool:
                 raise NotCanonicalError(f"{value} is too large to be signed exactly.")
             return True
         case dict():
-            return all([_is_simple_item(key, item, depth) for key, item in value.items()])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return _all_simple_items(cast("dict[object, object]", value), depth - 1)
         case list() | tuple():
-            return all([_is_simple(item, depth - 1) for item in value])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return _all_simple(cast("Sequence[object]", value), depth - 1)
         case _:
             raise NotCanonicalError(f"A {type(value).__name__} cannot be signed; use text or whole numbers.")
 
 
-def _is_simple_item(key: object, item: object, depth: int) -> bool:
-    if not isinstance(key, str):
-        raise NotCanonicalError("Only text can be a key.")
-    return _is_simple(item, depth - 1) and key.isascii()
+def _all_simple(items: Sequence[object], depth: int) -> bool:
+    """Looks at every item, because each must be refused that no path may sign."""
+    simple = True
+    for item in items:
+        simple &= _is_simple(item, depth)
+    return simple
+
+
+def _all_simple_items(items: dict[object, object], depth: int) -> bool:
+    simple = True
+    for key, item in items.items():
+        if not isinstance(key, str):
+            raise NotCanonicalError("Only text can be a key.")
+        simple &= _is_simple(item, depth) and _encodable(key) and key.isascii()
+    return simple
 
 
 def _encodable(text: str) -> bool:

@@ -1,13 +1,13 @@
 """How a capability is declared, offered and called. One declaration; every face is derived from it.
 
-`Capability` is the promise (data only). `Offer` is a node's way to keep it (handler and self-test). `Call` is one use of it.
+`Capability` is the promise (data only). `Offer` is a node's way to keep it (handler and self-test). `Call` is one use.
 """
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from blake3 import blake3
 from pydantic import TypeAdapter
@@ -120,8 +120,9 @@ class Done:
     answer: Message
 
 
-Unary: TypeAlias = Callable[[Call[RequestT]], Awaitable[Message]]
-Streamed: TypeAlias = Callable[[Call[RequestT]], AsyncGenerator[Message | Done, None]]
+# A handler names its own request type; the bus has checked the request before it calls, so the offer forgets the type.
+Unary: TypeAlias = Callable[[Call[Any]], Awaitable[Message]]
+Streamed: TypeAlias = Callable[[Call[Any]], AsyncGenerator[Message | Done, None]]
 SelfTest: TypeAlias = Callable[[], Awaitable[None]]
 
 
@@ -130,12 +131,12 @@ async def no_self_test() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer(Generic[RequestT]):
+class Offer:
     """A capability and how this node keeps it. Exactly one of `unary` and `streamed` is set."""
 
     capability: Capability
-    unary: Unary[RequestT] | None = None
-    streamed: Streamed[RequestT] | None = None
+    unary: Unary | None = None
+    streamed: Streamed | None = None
     self_test: SelfTest = no_self_test
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
-"""What can change on a node while somebody watches. One class per kind; the SSE stream and the docs know them from here.
+"""What can change on a node while somebody watches. One class per kind; stream and docs take them from here.
 
-A change is told to watchers now and forgotten; an *event*, by contrast, is a signed fact in the community's log.
+A change is told to watchers and forgotten; an *event*, by contrast, is a signed fact in the community's log.
 """
 
 from typing import ClassVar, Literal

@@ -1,0 +1,180 @@
+"""How a browser becomes the owner's: a one-time code, shown only to who already holds the node.
+
+The first code claims the node, once and for ever; later ones sign further browsers in. A guesser burns the codes that
+are live, never the owner's way to make another.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, replace
+from typing import Final
+
+from thorp.access.credentials import CROCKFORD, crockford
+from thorp.access.live import LiveCalls
+from thorp.access.ports import ClaimShelf, SessionShelf
+from thorp.access.sessions import drawn
+from thorp.base.clock import Clock, Randomness
+from thorp.base.errors import BusyError, ConflictError, UnauthenticatedError
+from thorp.identity.grants import SessionGrant
+
+CODE_CHARACTERS: Final = 8
+CODE_SECONDS: Final = 15 * 60.0
+TRIES: Final = 10
+MOST_CODES: Final = 4  # live at once; a newer one takes the place of the oldest
+LONGEST_TYPED: Final = 64
+MISREAD: Final = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
+
+
+class WrongCodeError(UnauthenticatedError):
+    """A code that is not, or no longer, a live one."""
+
+    code = "access.wrong_code"
+
+
+class CodeBurnedError(BusyError):
+    """Too many wrong guesses; the code is void."""
+
+    code = "access.code_burned"
+
+
+class AlreadyClaimedError(ConflictError):
+    """A node that has its owner's first browser already."""
+
+    code = "access.already_claimed"
+
+
+class NotClaimedError(ConflictError):
+    """A login before the first claim."""
+
+    code = "access.not_claimed"
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeCode:
+    """What is shown to the owner. Only its hash stays here."""
+
+    text: str
+    expires: float  # wall clock, for people
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCode:
+    digest: bytes
+    until: float  # monotonic
+    tries: int = TRIES
+
+
+class CodeBook:
+    """The codes that may still be used for one purpose. Every wrong guess counts against each of them."""
+
+    def __init__(self) -> None:
+        self._codes: tuple[KeptCode, ...] = ()
+
+    def put(self, text: str, now: float) -> None:
+        kept = KeptCode(digest_of(text), now + CODE_SECONDS)
+        self._codes = (*unexpired(self._codes, now), kept)[-MOST_CODES:]
+
+    def use(self, typed: str, now: float) -> None:
+        """Return if this was a live code, which it now no longer is."""
+        codes, text = unexpired(self._codes, now), normal(typed)
+        right, self._codes = guessed(codes, digest_of(text)) if text else (False, codes)
+        if not right:
+            raise refusal(self._codes)
+
+
+def unexpired(codes: tuple[KeptCode, ...], now: float) -> tuple[KeptCode, ...]:
+    """Codes before their end; burned ones too, so that a guesser is told to stop."""
+    return tuple(one for one in codes if now < one.until)
+
+
+def refusal(codes: tuple[KeptCode, ...]) -> WrongCodeError | CodeBurnedError:
+    tries = max((one.tries for one in codes), default=0)
+    if codes and tries == 0:
+        return CodeBurnedError("Too many wrong codes; what was open is void. `thorp open` makes a new one.")
+    left = f"{tries} tries are left." if tries else "None is open now."
+    return WrongCodeError(f"This code is not valid. {left} `thorp open` makes a new one.", tries_left=tries)
+
+
+def guessed(codes: tuple[KeptCode, ...], digest: bytes) -> tuple[bool, tuple[KeptCode, ...]]:
+    """Whether a usable code was named, and what is left. Looks at every code, whatever the answer."""
+    hits = [hmac.compare_digest(one.digest, digest) and one.tries > 0 for one in codes]
+    if any(hits):
+        return True, tuple(one for one, hit in zip(codes, hits, strict=True) if not hit)
+    return False, tuple(replace(one, tries=max(0, one.tries - 1)) for one in codes)
+
+
+def normal(typed: str) -> str | None:
+    """A typed code in its one spelling; None when it cannot be one, which costs no try."""
+    if len(typed) > LONGEST_TYPED or not typed.isascii():
+        return None
+    text = typed.lower().translate(MISREAD)
+    return text if len(text) == CODE_CHARACTERS and set(text) <= set(CROCKFORD) else None
+
+
+def digest_of(text: str) -> bytes:
+    return hashlib.sha256(text.encode("ascii")).digest()
+
+
+class ClaimDesk:
+    """Hands out codes and takes them back for sessions."""
+
+    def __init__(
+        self,
+        claim_shelf: ClaimShelf,
+        session_shelf: SessionShelf,
+        live_calls: LiveCalls,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._claim_shelf = claim_shelf
+        self._session_shelf = session_shelf
+        self._live_calls = live_calls
+        self._clock = clock
+        self._randomness = randomness
+        self._claim_codes = CodeBook()
+        self._login_codes = CodeBook()
+
+    def claimed(self) -> bool:
+        return self._claim_shelf.claimed()
+
+    def claim_code(self) -> OneTimeCode:
+        self._refuse_when_claimed()
+        return self._new_code(self._claim_codes)
+
+    def mint_login_code(self) -> OneTimeCode:
+        if not self.claimed():
+            raise NotClaimedError("This node is not claimed yet. `thorp open` claims it for your browser.")
+        return self._new_code(self._login_codes)
+
+    async def claim(self, code: str) -> tuple[SessionGrant, str]:
+        """The first session, for exactly one caller ever, and its token."""
+        self._refuse_when_claimed()
+        self._claim_codes.use(code, self._clock.monotonic())
+        session, token = drawn(self._clock, self._randomness)
+        if not await self._claim_shelf.claim(session):
+            raise self._already()
+        return session, token
+
+    async def login(self, code: str) -> tuple[SessionGrant, str]:
+        self._login_codes.use(code, self._clock.monotonic())
+        session, token = drawn(self._clock, self._randomness)
+        await self._session_shelf.add_session(session)
+        return session, token
+
+    async def end_session(self, session_id: str) -> bool:
+        """End a login and everything that runs on it. False: there was no such live one."""
+        ended = await self._session_shelf.end_session(session_id, self._clock.wall())
+        self._live_calls.cut(session_id, "The login of this call was ended.")
+        return ended
+
+    def _new_code(self, book: CodeBook) -> OneTimeCode:
+        text = crockford(self._randomness, CODE_CHARACTERS).upper()
+        book.put(text.lower(), self._clock.monotonic())
+        return OneTimeCode(text, self._clock.wall() + CODE_SECONDS)
+
+    def _refuse_when_claimed(self) -> None:
+        if self.claimed():
+            raise self._already()
+
+    def _already(self) -> AlreadyClaimedError:
+        return AlreadyClaimedError("This node is claimed already. `thorp open` signs another browser in.")

@@ -1,0 +1,93 @@
+"""The one function that says who is calling. An address grants nothing but keyless inference; a name never anything."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from thorp.access.credentials import OWNER_ID, Credential, CredentialKind, proves
+from thorp.access.keys import KeyRing, UnknownKeyError
+from thorp.access.sessions import SessionBook
+from thorp.base.errors import UnauthenticatedError
+from thorp.identity.principals import NOBODY, Principal, keyed, local_process, owner
+
+
+class NotHereError(UnauthenticatedError):
+    """A credential that is not accepted on this listener."""
+
+    code = "access.not_here"
+
+
+class WrongOwnerTokenError(UnauthenticatedError):
+    """An owner token of another start or another node."""
+
+    code = "access.wrong_owner_token"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """Everything about a request that can matter for who sent it."""
+
+    listener: Literal["local", "socket", "exposed"]
+    tls: bool
+    same_user: bool | None  # None: not known for sure
+    forwarded: bool
+    credential: Credential | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a credential is compared with."""
+
+    keys: KeyRing
+    sessions: SessionBook
+    owner_hash: bytes = field(repr=False)  # of the secret in this start's owner token
+    open_inference: Callable[[], bool]
+
+
+def is_forwarded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether somebody passed this request on, so that its last hop says nothing about its origin."""
+    return any(name in {b"forwarded", b"via", b"x-real-ip"} or name.startswith(b"x-forwarded") for name, _ in headers)
+
+
+def identify(facts: RequestFacts, known: Known) -> Principal:
+    """Raises when a credential is shown that does not hold; it is never quietly replaced by what the place grants."""
+    if facts.credential is None:
+        return _by_place(facts, known.open_inference)
+    try:
+        return _by_credential(facts.credential, facts, known)
+    except UnauthenticatedError:
+        if facts.credential.ambient:
+            # An old cookie must not shut the login page; it earns nothing, not even what its absence would.
+            return NOBODY
+        raise
+
+
+def _by_place(facts: RequestFacts, open_inference: Callable[[], bool]) -> Principal:
+    if facts.same_user is not True or facts.forwarded:
+        return NOBODY
+    match facts.listener:
+        case "socket":
+            return owner()
+        case "local":
+            return local_process() if open_inference() else NOBODY
+        case "exposed":
+            return NOBODY
+
+
+def _by_credential(credential: Credential, facts: RequestFacts, known: Known) -> Principal:
+    match credential.kind:
+        case CredentialKind.KEY:
+            grant = known.keys.match(credential)
+            return keyed(grant.id, grant.scopes, grant.models)
+        case CredentialKind.SESSION:
+            if facts.listener == "exposed" and not facts.tls:
+                raise NotHereError("A login is not accepted over an unencrypted connection. Use TLS, or a key.")
+            return owner(known.sessions.match(credential).id)
+        case CredentialKind.OWNER:
+            if facts.listener == "exposed":
+                raise NotHereError("The owner token works on this machine only. From elsewhere, use a key.")
+            if not proves(credential, known.owner_hash):
+                raise WrongOwnerTokenError("This owner token is not of this start. `thorp token` prints the right one.")
+            return owner(OWNER_ID)
+        case CredentialKind.UNKNOWN:
+            raise UnknownKeyError("This is no complete key; one looks like `thorp_<id>_<secret>`.")

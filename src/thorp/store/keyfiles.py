@@ -1,0 +1,98 @@
+"""The folder of keys: what is made there is private from its first byte, what is unsafe there is refused.
+
+It never overwrites, repairs or widens a key file; losing a key is losing an identity, so a person decides.
+"""
+
+import base64
+from pathlib import Path
+from typing import Final
+
+from thorp.base.clock import Randomness
+from thorp.base.errors import IntegrityError
+from thorp.base.files import (
+    FileFacts,
+    FileKind,
+    FilePort,
+    FileTakenError,
+    explaining,
+    read_bounded,
+    write_atomically,
+    write_new,
+)
+from thorp.identity.keys import NodeKey
+
+NODE_KEY: Final = "node.key"
+SEED_BYTES: Final = 32
+TOKEN_BYTES: Final = 32
+OTHERS: Final = 0o077  # permission bits of everybody but the owner
+
+
+class KeyFileError(IntegrityError):
+    """A key file, or the folder of keys, that must not be used as it is."""
+
+    code = "store.key_file"
+
+
+def node_key(files: FilePort, folder: Path, randomness: Randomness) -> NodeKey:
+    """The key of this node, made when there is none yet."""
+    _make_private_folder(files, folder)
+    path = folder / NODE_KEY
+    if files.facts(path) is None:
+        try:
+            write_new(files, path, randomness.bytes(SEED_BYTES))
+        except FileTakenError:
+            if files.facts(path) is None:  # not another process that was faster
+                raise
+    return load_node_key(files, folder)
+
+
+def load_node_key(files: FilePort, folder: Path) -> NodeKey:
+    """The key of this node; FileMissingError when it was never made."""
+    path = folder / NODE_KEY
+    _refuse_unsafe(files, folder, FileKind.FOLDER, "700")
+    _refuse_unsafe(files, path, FileKind.FILE, "600")
+    seed = read_bounded(files, path, 4096)
+    if len(seed) != SEED_BYTES:
+        raise KeyFileError(
+            f"`{path}` holds {len(seed)} bytes where a node key has {SEED_BYTES}; it was left as it is. "
+            "Restore it from a backup, or move it aside to start as a new node.",
+            path=str(path),
+        )
+    return NodeKey(seed)
+
+
+def write_owner_token(files: FilePort, path: Path, randomness: Randomness) -> str:
+    """A fresh token of the owner; whatever token stood there is void with it."""
+    secret = base64.urlsafe_b64encode(randomness.bytes(TOKEN_BYTES)).rstrip(b"=").decode("ascii")
+    token = f"thorp_o_{secret}"
+    write_atomically(files, path, token.encode("ascii"))
+    return token
+
+
+def _make_private_folder(files: FilePort, folder: Path) -> None:
+    if files.facts(folder) is not None:
+        return
+    with explaining("make the folder", folder):
+        try:
+            files.make_folder(folder, 0o700)
+        except FileExistsError:
+            return  # another process was faster; its work is checked like any other
+        files.sync_folder(folder.parent)
+
+
+def _refuse_unsafe(files: FilePort, path: Path, kind: FileKind, mode: str) -> None:
+    """Refuse what others could read or replace. Inside a folder that passed, nobody else can swap what is checked."""
+    with explaining("look at", path):
+        facts = files.facts(path)
+    if facts and (trouble := _trouble(facts, kind, mode, path)):
+        raise KeyFileError(f"`{path}` {trouble}", path=str(path))
+
+
+def _trouble(facts: FileFacts, kind: FileKind, mode: str, path: Path) -> str | None:
+    if facts.kind is not kind:
+        return f"is not a plain {kind}. Move it aside, or put the real {kind} there."
+    if not facts.mine:
+        return "belongs to another user. Run Thorp as that user, or move it aside."
+    if facts.mode & OTHERS:
+        return f"is open to other users of this machine. If nobody read it, close it with `chmod {mode} {path}`."
+    return None

@@ -1,0 +1,49 @@
+"""What a handler answers with, and how an error looks on each face."""
+
+import html
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import orjson
+from starlette.responses import Response
+
+from thorp.base.errors import ThorpError
+from thorp.wire.envelope import error_body, error_headers
+
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """Server-sent events, already encoded, sent until they end or the client is gone."""
+
+    events: AsyncGenerator[bytes, None]
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+Answer: TypeAlias = Response | EventStream
+
+
+def json_answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(value), status, headers, JSON)
+
+
+def error_answer(error: ThorpError) -> Response:
+    return json_answer(error_body(error), error.status, error_headers(error))
+
+
+def page(title: str, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A plain page: no script, one style sheet. `body` is trusted markup; callers escape what they put in."""
+    document = (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{html.escape(title)} - Thorp</title><link rel="stylesheet" href="/plain/look.css">'
+        f"<main><h1>{html.escape(title)}</h1>{body}</main></html>"
+    )
+    return Response(document, status, headers, "text/html; charset=utf-8")
+
+
+def error_page(error: ThorpError) -> Response:
+    body = f'<p role="alert">{html.escape(error.message)}</p><p><a href="/plain/claim">Sign in</a></p>'
+    return page("Not here", body, error.status, error_headers(error))

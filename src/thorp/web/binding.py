@@ -1,0 +1,76 @@
+"""How path, query and body become the fields of a capability's request."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from thorp.base.errors import UsageError
+from thorp.bus.dispatch import Bus, Order
+from thorp.identity.principals import Principal
+from thorp.web.answers import json_answer
+from thorp.web.table import NounRoute
+from thorp.wire.capability import Capability
+from thorp.wire.strictjson import parse_json
+
+
+class BadParameterError(UsageError):
+    """A path or query parameter that does not fit."""
+
+    code = "web.bad_parameter"
+
+
+class NotAnObjectError(UsageError):
+    """A body that is JSON but no object."""
+
+    code = "web.not_an_object"
+
+
+class TooLargeError(UsageError):
+    """More bytes than the capability accepts."""
+
+    code = "web.too_large"
+    status = 413
+
+
+def json_object(body: bytes) -> dict[str, object]:
+    """The object in a request body; an empty body is an empty object."""
+    if not body:
+        return {}
+    found = parse_json(body)
+    if not isinstance(found, dict):
+        raise NotAnObjectError("The body has to be a JSON object.")
+    return cast("dict[str, object]", found)
+
+
+def check_size(body: bytes, capability: Capability) -> None:
+    limit = capability.limits.input_bytes
+    if len(body) > limit:
+        raise TooLargeError(f"{capability.id} accepts at most {limit} bytes; this body has {len(body)}.", limit=limit)
+
+
+def text_fields(capability: Capability, given: Mapping[str, str]) -> dict[str, object]:
+    """Values that came as text, read as the declared type of their field."""
+    fields = capability.request.model_fields
+    read: dict[str, object] = {}
+    for name, text in given.items():
+        if name not in fields:
+            raise BadParameterError(f"`{name}` is no parameter here.", parameter=name)
+        try:
+            read[name] = TypeAdapter[object](fields[name].rebuild_annotation()).validate_python(text, strict=False)
+        except ValidationError as error:
+            raise BadParameterError(f"`{name}`: {error.errors()[0]['msg']}.", parameter=name) from None
+    return read
+
+
+async def answer_noun(route: NounRoute, bus: Bus, request: Request, principal: Principal, request_id: str) -> Response:
+    """Call the capability of a noun route and answer with its plain output."""
+    body = await request.body()
+    check_size(body, route.capability)
+    given = json_object(body)
+    given.update(text_fields(route.capability, dict(request.query_params)))
+    given.update(text_fields(route.capability, request.path_params))
+    output = await bus.call(Order(route.capability.id, principal, given, request_id=request_id))
+    return json_answer(output.model_dump(mode="json"), route.status)

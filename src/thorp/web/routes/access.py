@@ -1,0 +1,66 @@
+"""Keys, the claim, logins and sessions over REST."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from thorp.base.errors import NotFoundError
+from thorp.base.moments import rfc3339
+from thorp.identity.grants import SessionGrant
+from thorp.web.answers import json_answer
+from thorp.web.binding import BadParameterError, json_object
+from thorp.web.callers import principal_of
+from thorp.web.doors import Doors
+from thorp.web.table import OPEN, OWNER, NounRoute, RawRoute, Route
+from thorp.wire.capabilities.keys import KEYS_CREATE, KEYS_LIST, KEYS_REVOKE
+from thorp.wire.capabilities.login import LOGIN_CODE
+from thorp.wire.changes import NodeClaimed
+
+
+class NoSessionError(NotFoundError):
+    """Signing out without having signed in."""
+
+    code = "web.no_session"
+
+
+def code_in(body: dict[str, object]) -> str:
+    code = body.get("code")
+    if not isinstance(code, str) or set(body) != {"code"}:
+        raise BadParameterError('The body has to be `{"code": "…"}`.')
+    return code
+
+
+def session_answer(session: SessionGrant, token: str) -> Response:
+    return json_answer({"token": token, "expires": rfc3339(session.expires)}, 201)
+
+
+async def claimed(doors: Doors, _request: Request) -> Response:
+    return json_answer({"claimed": doors.desk.claimed()})
+
+
+async def claim(doors: Doors, request: Request) -> Response:
+    session, token = await doors.desk.claim(code_in(json_object(await request.body())))
+    doors.announce(NodeClaimed())
+    return session_answer(session, token)
+
+
+async def login(doors: Doors, request: Request) -> Response:
+    return session_answer(*await doors.desk.login(code_in(json_object(await request.body()))))
+
+
+async def end_session(doors: Doors, request: Request) -> Response:
+    session_id = principal_of(request).credential
+    if not session_id or not await doors.desk.end_session(session_id):
+        raise NoSessionError("This request does not come from a dashboard session, so there is none to end.")
+    return Response(status_code=204)
+
+
+ROUTES: tuple[Route, ...] = (
+    NounRoute("GET", "/api/v1/keys", KEYS_LIST),
+    NounRoute("POST", "/api/v1/keys", KEYS_CREATE, status=201),
+    NounRoute("DELETE", "/api/v1/keys/{id}", KEYS_REVOKE),
+    NounRoute("POST", "/api/v1/login/codes", LOGIN_CODE, status=201),
+    RawRoute("GET", "/api/v1/claim", OPEN, "Whether this node has an owner's dashboard already.", claimed),
+    RawRoute("POST", "/api/v1/claim", OPEN, "Claims the node with the one-time code; works once, for ever.", claim),
+    RawRoute("POST", "/api/v1/login", OPEN, "Signs a browser in with a one-time code of `thorp open`.", login),
+    RawRoute("DELETE", "/api/v1/session", OWNER, "Ends the dashboard session that asks.", end_session),
+)

@@ -1,0 +1,86 @@
+"""`POST /api/v1/call/{name}`: any capability by its name, answered at once or as a stream."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.requests import Request
+
+from thorp.base.errors import ThorpError, UsageError
+from thorp.bus.dispatch import Order
+from thorp.web.answers import Answer, EventStream, json_answer
+from thorp.web.binding import check_size, json_object
+from thorp.web.callers import principal_of, request_id_of
+from thorp.web.doors import Doors
+from thorp.web.sse import event
+from thorp.web.table import OPEN, RawRoute, Route
+from thorp.wire.capability import Capability, Done
+from thorp.wire.envelope import error_body
+from thorp.wire.model import Message
+
+EVENT_STREAM = "text/event-stream"
+
+
+class BadCallError(UsageError):
+    """A call whose envelope is not `{params, input}`."""
+
+    code = "web.bad_call"
+
+
+def envelope(body: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """`params` and `input` out of the body of a call."""
+    if unknown := set(body) - {"params", "input"}:
+        raise BadCallError(f"A call is `{{params, input}}`; `{min(unknown)}` has no place in it.")
+    parts = body.get("params", {}), body.get("input", {})
+    if not all(isinstance(part, dict) for part in parts):
+        raise BadCallError("`params` and `input` have to be objects.")
+    return parts  # pyright: ignore[reportReturnType]  (checked in the line above)
+
+
+def deadline(header: str | None) -> float | None:
+    """Seconds the caller is willing to wait."""
+    if header is None:
+        return None
+    if not (header.isascii() and header.isdigit() and 0 < int(header[:9]) and len(header) <= 9):  # noqa: PLR2004
+        raise BadCallError("`Thorp-Deadline-Ms` has to be a whole number of milliseconds above 0.")
+    return int(header) / 1000
+
+
+def meta_of(doors: Doors, capability: Capability, began: float) -> dict[str, object]:
+    elapsed = round((doors.clock.monotonic() - began) * 1000, 3)
+    return {"node": doors.node_id, "capability": capability.id, "ms": elapsed}
+
+
+async def frames(
+    doors: Doors, capability: Capability, items: AsyncGenerator[Message | Done, None], began: float
+) -> AsyncGenerator[bytes, None]:
+    """The frames of a call as events, ended by exactly one `done` or `error`."""
+    try:
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, Done):
+                    output = item.answer.model_dump(mode="json")
+                    yield event("done", {"output": output, "meta": meta_of(doors, capability, began)})
+                    return
+                yield event("frame", item.model_dump(mode="json"))
+    except ThorpError as error:
+        yield event("error", error_body(error))
+
+
+async def call(doors: Doors, request: Request) -> Answer:
+    began = doors.clock.monotonic()
+    wanted, principal = request.path_params["name"], principal_of(request)
+    capability = doors.bus.admit(Order(wanted, principal))
+    body = await request.body()
+    check_size(body, capability)
+    params, given = envelope(json_object(body))
+    seconds = deadline(request.headers.get("thorp-deadline-ms"))
+    order = Order(capability.id, principal, given, params, request_id_of(request), seconds)
+    if EVENT_STREAM in request.headers.get("accept", ""):
+        return EventStream(frames(doors, capability, doors.bus.stream(order), began))
+    output = await doors.bus.call(order)
+    return json_answer({"output": output.model_dump(mode="json"), "meta": meta_of(doors, capability, began)})
+
+
+ROUTES: tuple[Route, ...] = (
+    RawRoute("POST", "/api/v1/call/{name}", OPEN, "Calls a capability; its own floor decides who may.", call),
+)

@@ -1,0 +1,29 @@
+"""How an error looks on every HTTP face of our own: one envelope, one set of headers."""
+
+import math
+
+from thorp.base.errors import ThorpError
+from thorp.wire.faults import fault_of
+
+UNAUTHENTICATED = 401
+UNAVAILABLE = 503
+RETRY_AFTER_UNKNOWN = 5.0  # seconds; a 503 always says when to come back
+
+
+def error_body(error: ThorpError) -> dict[str, object]:
+    """The class's own code, the word all nodes share, and a message for a person."""
+    body = {"code": error.code, "fault": fault_of(error).value, "message": error.message, "details": error.details}
+    return {"error": body}
+
+
+def error_headers(error: ThorpError) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    wait = error.retry_after
+    if wait is None and error.status == UNAVAILABLE:
+        wait = RETRY_AFTER_UNKNOWN
+    if wait is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    if error.status == UNAUTHENTICATED:
+        # Never `Basic`: a browser would answer it with a password box of its own.
+        headers["WWW-Authenticate"] = 'Bearer realm="thorp"'
+    return headers

@@ -1,0 +1,45 @@
+import type { ReactNode } from "react";
+import type { Capability } from "../../api/status";
+import { Card } from "../../parts/Card";
+import { State } from "../../parts/State";
+import { Cell, Row, Table } from "../../parts/Table";
+import { useWords } from "../../words/language";
+
+function CapabilityRow({ capability }: { readonly capability: Capability }): ReactNode {
+  const { capabilities: words } = useWords();
+  const { id, summary, listed, reason } = capability;
+  return (
+    <Row>
+      <Cell className="name">
+        <code>{id}</code>
+      </Cell>
+      <Cell className="summary">
+        {summary}
+        {!listed && reason !== "" && <span className="reason">{reason}</span>}
+      </Cell>
+      <Cell className="state-cell">
+        <State tone={listed ? "good" : "off"}>{listed ? words.listed : words.notListed}</State>
+      </Cell>
+    </Row>
+  );
+}
+
+/** What this node can do. One that is not listed says why. */
+export function Capabilities({ capabilities }: { readonly capabilities: readonly Capability[] }): ReactNode {
+  const { capabilities: words } = useWords();
+  const listed = capabilities.filter((capability) => capability.listed).length;
+  const count = capabilities.length === 0 ? undefined : words.count(listed, capabilities.length);
+  return (
+    <Card title={words.title} aside={count} className="wide">
+      {capabilities.length === 0 ? (
+        <p className="empty">{words.none}</p>
+      ) : (
+        <Table label={words.title} kind="capabilities" heads={[words.id, words.does, words.state]}>
+          {capabilities.map((capability) => (
+            <CapabilityRow key={capability.id} capability={capability} />
+          ))}
+        </Table>
+      )}
+    </Card>
+  );
+}

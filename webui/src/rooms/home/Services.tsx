@@ -1,0 +1,40 @@
+import type { ReactNode } from "react";
+import type { Service } from "../../api/status";
+import { stateWord, toneOf } from "../../frame/sentence";
+import { Card } from "../../parts/Card";
+import { State } from "../../parts/State";
+import { Cell, Row, Table } from "../../parts/Table";
+import { When } from "../../parts/When";
+import { useWords } from "../../words/language";
+
+function ServiceRow({ service }: { readonly service: Service }): ReactNode {
+  const words = useWords();
+  const { name, state, since, message } = service;
+  return (
+    <Row>
+      <Cell className="name">{name}</Cell>
+      <Cell className="state-cell">
+        <State tone={toneOf(state)}>{stateWord(state, words)}</State>
+      </Cell>
+      <Cell className="since">{since !== null && <When at={since} />}</Cell>
+      <Cell className="message">{message}</Cell>
+    </Row>
+  );
+}
+
+export function Services({ services }: { readonly services: readonly Service[] }): ReactNode {
+  const { services: words } = useWords();
+  return (
+    <Card title={words.title} className="wide">
+      {services.length === 0 ? (
+        <p className="empty">{words.none}</p>
+      ) : (
+        <Table label={words.title} kind="services" heads={[words.name, words.state, words.since, words.message]}>
+          {services.map((service) => (
+            <ServiceRow key={service.name} service={service} />
+          ))}
+        </Table>
+      )}
+    </Card>
+  );
+}

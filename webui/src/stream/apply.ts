@@ -1,0 +1,50 @@
+/** One change on one status gives the next status. Pure; null says that they do not fit and a new snapshot is needed. */
+
+import type { Change, Status } from "../api/status";
+
+type Item = Readonly<Record<string, unknown>>;
+
+function replaced<T extends Item>(items: readonly T[], is: (item: T) => boolean, by: Partial<T>): readonly T[] | null {
+  return items.some(is) ? items.map((item) => (is(item) ? { ...item, ...by } : item)) : null;
+}
+
+function restartNeeded(before: readonly string[], changed: readonly string[], needed: readonly string[]): readonly string[] {
+  const untouched = before.filter((key) => !changed.includes(key));
+  return [...new Set([...untouched, ...needed])].sort();
+}
+
+function exposed(status: Status, address: string | null): Status | null {
+  const now = status.listeners.filter(({ kind }) => kind === "exposed");
+  if (address === null) {
+    return now.length === 0 ? status : { ...status, listeners: status.listeners.filter(({ kind }) => kind !== "exposed") };
+  }
+  return now.some((listener) => listener.address === address) ? status : null;
+}
+
+/** `at` is the node's own time of the change, in milliseconds. */
+export function apply(status: Status, change: Change, at: number): Status | null {
+  switch (change.kind) {
+    case "service.changed": {
+      const { name, state, message } = change;
+      const services = replaced(status.services, (item) => item.name === name, { state, message, since: at });
+      return services && { ...status, services };
+    }
+    case "capability.changed": {
+      const { id, listed, reason } = change;
+      const capabilities = replaced(status.capabilities, (item) => item.id === id, { listed, reason });
+      return capabilities && { ...status, capabilities };
+    }
+    case "config.changed": {
+      const needs_restart = restartNeeded(status.config.needs_restart, change.keys, change.needs_restart);
+      return { ...status, config: { ...status.config, needs_restart } };
+    }
+    case "exposure.changed":
+      return exposed(status, change.address);
+    case "node.claimed":
+      return { ...status, claimed: true };
+    case "node.stopping":
+      return { ...status, node: { ...status.node, state: "stopping" } };
+    case "keys.changed":
+      return status;
+  }
+}
