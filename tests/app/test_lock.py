@@ -18,7 +18,7 @@ from pathlib import Path
 from thorp.app.lock import HomeLock
 from thorp.base.clock import SystemClock
 
-with HomeLock(Path(sys.argv[1]), Path("/home/of/another"), SystemClock()) as lock:
+with HomeLock(Path(sys.argv[1]), Path("/srv/of/another"), SystemClock()) as lock:
     lock.announce(run=Path("/run/of/another"), address="http://127.0.0.1:8737")
     print("held", flush=True)
     sys.stdin.read()
@@ -47,7 +47,7 @@ def other(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def me() -> Holder:
-    return Holder(os.getpid(), process_start(os.getpid()), boot_id(), 1_800_000_000.0, "/home/of/another")
+    return Holder(os.getpid(), process_start(os.getpid()), boot_id(), 1_800_000_000.0, "/srv/of/another")
 
 
 def leave(path: Path, holder: Holder) -> None:

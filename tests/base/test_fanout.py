@@ -4,7 +4,16 @@ import asyncio
 
 import pytest
 
-from thorp.base.fanout import Fanout, TooSlowError
+from thorp.base.fanout import Fanout, Listener, SourceEndedError, TooSlowError
+
+
+async def all_of(listener: Listener[int]) -> list[int]:
+    seen: list[int] = []
+    try:
+        while True:
+            seen += [one.item for one in await listener.take()]
+    except SourceEndedError:
+        return seen
 
 
 def test_every_listener_gets_every_item_in_order() -> None:
@@ -14,7 +23,7 @@ def test_every_listener_gets_every_item_in_order() -> None:
             for number in range(5):
                 source.publish(number)
             source.close()
-            return [[one.item async for one in listener.items()] for listener in (first, second)]
+            return [await all_of(first), await all_of(second)]
 
     assert asyncio.run(story()) == [[0, 1, 2, 3, 4]] * 2
 
@@ -23,13 +32,12 @@ def test_a_slow_listener_is_dropped_and_the_others_go_on() -> None:
     async def story() -> list[int]:
         source, seen = Fanout[int](room=3), list[int]()
         with source.listen() as slow, source.listen() as quick:
-            items = quick.items()
             for number in range(10):
                 source.publish(number)
-                seen.append((await anext(items)).item)
+                seen += [one.item for one in await quick.take()]
             assert source.listeners == 1
             with pytest.raises(TooSlowError):
-                await anext(slow.items())
+                await slow.take()
         return seen
 
     assert asyncio.run(story()) == list(range(10))
@@ -56,9 +64,9 @@ def test_a_listener_that_comes_after_the_end_ends_at_once() -> None:
         source = Fanout[int]()
         source.close()
         with source.listen() as listener:
-            return [one async for one in listener.items()]
+            return [await all_of(listener)]
 
-    assert asyncio.run(story()) == []
+    assert asyncio.run(story()) == [[]]
 
 
 def test_a_listener_that_leaves_is_forgotten() -> None:
@@ -66,3 +74,14 @@ def test_a_listener_that_leaves_is_forgotten() -> None:
     with source.listen():
         assert source.listeners == 1
     assert source.listeners == 0
+
+
+def test_silence_is_an_empty_answer_and_not_the_end() -> None:
+    async def story() -> tuple[object, list[int]]:
+        source = Fanout[int]()
+        with source.listen() as listener:
+            nothing = await listener.take(0.001)
+            source.publish(7)
+            return nothing, [one.item for one in await listener.take(60)]
+
+    assert asyncio.run(story()) == ((), [7])

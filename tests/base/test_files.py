@@ -77,6 +77,7 @@ def test_while_the_node_goes_on_a_failed_write_leaves_no_draft(kind: FaultKind) 
     for files in every_fault([kind]):
         write_atomically(home(files), PATH, OLD)
         done = acknowledged(files)
+        assert not files._open  # every handle was closed
         struck, files.fault = files.fault, None
         assert read_bounded(files, PATH, 1000) in ({NEW} if done else {OLD, NEW})
         removal_failed_too = kind is FaultKind.DISK_ERROR and struck and struck.lasting

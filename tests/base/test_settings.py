@@ -163,14 +163,20 @@ def test_a_face_may_send_text_or_the_typed_value() -> None:
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","), min_size=1, max_size=12)
 
 
-@given(st.fixed_dictionaries({}, optional={
-    "door.name": words,
-    "door.width": st.integers(60, 240),
-    "door.share": st.floats(0, 1e9),
-    "door.open": st.booleans(),
-    "door.colour": st.sampled_from(Colour),
-    "door.guests": st.lists(words, max_size=4).map(tuple),
-}))  # fmt: skip
+some_values = st.fixed_dictionaries(
+    {},
+    optional={
+        "door.name": words,
+        "door.width": st.integers(60, 240),
+        "door.share": st.floats(0, 1e9),
+        "door.open": st.booleans(),
+        "door.colour": st.sampled_from(Colour),
+        "door.guests": st.lists(words, max_size=4).map(tuple),
+    },
+)
+
+
+@given(some_values)
 def test_values_survive_every_way_of_writing_them(values: dict[str, Value]) -> None:
     house = compose(House, values)
 

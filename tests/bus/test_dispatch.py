@@ -381,3 +381,14 @@ def test_draining_lets_running_calls_finish() -> None:
         return await draining, await task
 
     assert told(story()) == (0, Reply(text="done"))
+
+
+def test_a_draining_bus_begins_nothing_more() -> None:
+    async def story() -> None:
+        world = World()
+        await world.offer(says_back)
+        await world.bus.drain(0.0, "the node stops")
+        await world.bus.call(world.order())
+
+    with pytest.raises(StoppedError, match="not begun"):
+        told(story())

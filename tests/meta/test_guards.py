@@ -77,7 +77,7 @@ def test_a_suppression_with_a_reason_counts_and_passes(tmp_path: Path) -> None:
     "body",
     [
         "try:\n    go()\nexcept Exception:\n    pass\n",
-        "try:\n    go()\nexcept (ValueError, BaseException) as error:\n    raise\n",
+        "try:\n    go()\nexcept (ValueError, BaseException) as error:\n    raise KeyError from error\n",
         "try:\n    go()\nexcept:\n    pass\n",
         "with contextlib.suppress(Exception):\n    go()\n",
     ],
@@ -88,7 +88,10 @@ def test_a_broad_handler_is_caught(tmp_path: Path, body: str) -> None:
     assert list(broad_handlers(tmp_path)) == ["plan.py"]
 
 
-def test_a_narrow_handler_is_not(tmp_path: Path) -> None:
-    (tmp_path / "plan.py").write_text("try:\n    go()\nexcept* (OSError, ValueError):\n    pass\n")
+@pytest.mark.parametrize(
+    "handler", ["except* (OSError, ValueError):\n    pass", "except BaseException:\n    undo()\n    raise"]
+)
+def test_a_handler_that_is_narrow_or_raises_on_is_not(tmp_path: Path, handler: str) -> None:
+    (tmp_path / "plan.py").write_text(f"try:\n    go()\n{handler}\n")
 
     assert broad_handlers(tmp_path) == {}

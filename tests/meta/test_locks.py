@@ -49,7 +49,6 @@ def test_a_lock_satisfies_the_project(name: str, wanted: list[str]) -> None:
 
 
 def test_the_locks_agree() -> None:
-    test = pins(LOCKS["test"])
+    every = {(package, version) for lock in LOCKS.values() for package, version in pins(lock).items()}
 
-    for name, lock in LOCKS.items():
-        assert {package: test[package] for package in pins(lock)} == pins(lock), f"{name}.lock and test.lock differ"
+    assert len(every) == len({package for package, _ in every}), "two locks pin different versions; renew them"

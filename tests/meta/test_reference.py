@@ -8,7 +8,7 @@ import pytest
 from tools.pages.page import Named, Page, table, undocumented
 from tools.reference import FOLDER, PAGES, drifted, read, write
 
-EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=[page.file for page in PAGES])
+EVERY_PAGE = pytest.mark.parametrize("made", PAGES, ids=[page.file for page in PAGES])
 
 
 def test_no_page_has_drifted() -> None:
@@ -16,15 +16,15 @@ def test_no_page_has_drifted() -> None:
 
 
 @EVERY_PAGE
-def test_everything_declared_is_documented(page: Page) -> None:
-    assert undocumented(page.names(), read(FOLDER / page.file)) == []
+def test_everything_declared_is_documented(made: Page) -> None:
+    assert undocumented(made.names(), read(FOLDER / made.file)) == []
 
 
 @EVERY_PAGE
-def test_something_undocumented_is_caught(page: Page) -> None:
-    planted = replace(page, names=lambda: [*page.names(), Named("planted.here")])
+def test_something_undocumented_is_caught(made: Page) -> None:
+    planted = replace(made, names=lambda: [*made.names(), Named("planted.here")])
 
-    assert undocumented(planted.names(), read(FOLDER / page.file)) == ["`planted.here`"]
+    assert undocumented(planted.names(), read(FOLDER / made.file)) == ["`planted.here`"]
 
 
 def test_an_option_documented_at_another_command_is_caught() -> None:

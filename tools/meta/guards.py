@@ -52,12 +52,13 @@ def broad_handlers(folder: Path) -> dict[str, str]:
 
 
 def catching_lines(tree: ast.Module) -> Iterator[int]:
+    """Where everything is caught and kept; tidying up and raising on is no catching."""
     for node in ast.walk(tree):
         match node:
-            case ast.ExceptHandler(type=None):
-                yield node.lineno
-            case ast.ExceptHandler(type=ast.expr() as caught) if names(caught) & BROAD:
-                yield node.lineno
+            case ast.ExceptHandler(type=caught, body=[*_, last]):
+                is_broad = caught is None or bool(names(caught) & BROAD)
+                if is_broad and not (isinstance(last, ast.Raise) and last.exc is None):
+                    yield node.lineno
             case ast.Call(func=ast.Name(id="suppress") | ast.Attribute(attr="suppress"), args=args):
                 if any(names(one) & BROAD for one in args):
                     yield node.lineno

@@ -53,7 +53,7 @@ def section(path: str, command: click.Command) -> str:
 
 def row(option: click.Option) -> tuple[str, str, str]:
     spellings = ", ".join(code(one) for one in (*option.opts, *option.secondary_opts))
-    values = "" if option.is_flag or option.count else f" {option.human_readable_name}"
+    values = "" if option.is_flag or option.count else f" {(option.metavar or option.human_readable_name).upper()}"
     if isinstance(option.type, click.Choice):
         values = " " + " or ".join(code(choice) for choice in option.type.choices)
     return spellings + values, option.help or "", default(option)
@@ -61,7 +61,7 @@ def row(option: click.Option) -> tuple[str, str, str]:
 
 def default(option: click.Option) -> str:
     """A default worth showing: one that does not depend on the machine."""
-    value = option.default
+    value = "" if option.count else option.default
     return code(value) if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "" else ""
 
 

@@ -61,8 +61,11 @@ class KeyDesk:
         return KeysAnswer(keys=tuple(row(grant) for grant in self._ring.list()))
 
     async def revoke(self, call: Call[KeyId]) -> RevokedAnswer:
-        key_id, revoked = call.input.id, await self._ring.revoke(call.input.id)
-        self._live_calls.cut(key_id, CUT_REASON)
+        key_id = call.input.id
+        try:
+            revoked = await self._ring.revoke(key_id)
+        finally:  # also when nobody waits for the answer any more: what was asked for is done nevertheless
+            self._live_calls.cut(key_id, CUT_REASON)
         self._announce(KeysChanged(id=key_id, what="revoked"))
         return RevokedAnswer(id=key_id, revoked=rfc3339(revoked))
 

@@ -163,9 +163,10 @@ class ClaimDesk:
 
     async def end_session(self, session_id: str) -> bool:
         """End a login and everything that runs on it. False: there was no such live one."""
-        ended = await self._session_shelf.end_session(session_id, self._clock.wall())
-        self._live_calls.cut(session_id, "The login of this call was ended.")
-        return ended
+        try:
+            return await self._session_shelf.end_session(session_id, self._clock.wall())
+        finally:  # also when nobody waits for the answer any more: what was asked for is done nevertheless
+            self._live_calls.cut(session_id, "The login of this call was ended.")
 
     def _new_code(self, book: CodeBook) -> OneTimeCode:
         text = crockford(self._randomness, CODE_CHARACTERS).upper()

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import stat
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -72,13 +73,11 @@ class HomeLock:
         self.close()
 
     def take(self) -> None:
-        with explaining("lock", self._path):
+        with explaining("lock", self._path), ExitStack() as undo:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            try:
-                self.was_stale = _free_or_refused(handle, self._home)
-            except BaseException:
-                os.close(handle)
-                raise
+            undo.callback(os.close, handle)
+            self.was_stale = _free_or_refused(handle, self._home)
+            undo.pop_all()
         self._handle = handle
         me = os.getpid()
         self._write(Holder(me, process_start(me), boot_id(), self._clock.wall(), str(self._home)))

@@ -63,10 +63,10 @@ class Logs:
         self._root = root
         self.file = file
 
-    def review(self, old: HasLogs, new: HasLogs) -> tuple[str, ...]:  # noqa: ARG002  (the shape of a reviewer)
+    def review(self, _old: HasLogs, _new: HasLogs, /) -> tuple[str, ...]:
         return ()
 
-    async def apply(self, old: HasLogs, new: HasLogs) -> None:  # noqa: ARG002
+    async def apply(self, _old: HasLogs, new: HasLogs, /) -> None:
         self.set_level(new.logs.level)
 
     def set_level(self, level: Level) -> None:
@@ -116,26 +116,28 @@ def keep_crash(folder: Path, error: BaseException) -> Path | None:
     return folder / CRASH_NAME
 
 
-class PrivateFile(RotatingFileHandler):
+class Discreet(logging.Handler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's own name for it)
+        """Tell that a line was lost. The standard handler would print its raw arguments, secrets included."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"thorp: a log line of {record.name} could not be written: {sys.exc_info()[1]}\n")
+
+
+class PrivateFile(Discreet, RotatingFileHandler):
     """A log file that only its owner may read. A full disk costs lines, not the node."""
 
     def __init__(self, path: Path, most_bytes: int, kept: int) -> None:
         super().__init__(path, maxBytes=most_bytes, backupCount=kept, encoding="utf-8", errors="backslashreplace")
 
     def _open(self) -> TextIOWrapper:
-        file = open(  # noqa: SIM115  (the handler closes it)
-            self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=_private
-        )
-        os.fchmod(file.fileno(), 0o600)
-        return file
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's own name for it)
-        _lost(record)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(self.baseFilename, flags, 0o600)
+        os.fchmod(handle, 0o600)
+        return os.fdopen(handle, "a", encoding=self.encoding, errors=self.errors)
 
 
-class Terminal(logging.StreamHandler[TextIO]):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's own name for it)
-        _lost(record)
+class Terminal(Discreet, logging.StreamHandler[TextIO]):
+    """The person's side."""
 
 
 class JsonLines(logging.Formatter):
@@ -198,13 +200,3 @@ def _clean(text: str) -> str:
 def _harmless(text: str) -> str:
     """Control characters are shown, not sent to the terminal."""
     return "".join(one if one in "\n\t" or one.isprintable() else repr(one)[1:-1] for one in text)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
-def _lost(record: logging.LogRecord) -> None:
-    """The standard handler would print the raw arguments of the line, secrets included."""
-    with suppress(OSError, ValueError):
-        sys.stderr.write(f"thorp: a log line of {record.name} could not be written: {sys.exc_info()[1]}\n")

@@ -5,15 +5,14 @@ adds a stable dotted code. A class exists only if somebody catches it or a user 
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 
 class ThorpError(Exception):
     """Something Thorp can name. The message says what happened, to what, and what to try."""
 
-    code: ClassVar[str] = "thorp.error"
-    status: ClassVar[int] = 500
-    exit_code: ClassVar[int] = 1
+    code: str = "thorp.error"
+    status: int = 500
+    exit_code: int = 1
 
     def __init__(self, message: str, *, retry_after: float | None = None, **details: object) -> None:
         super().__init__(message)

@@ -5,7 +5,7 @@ Recent items are kept so that a listener who was away for a moment can go on whe
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -15,6 +15,10 @@ T = TypeVar("T")
 
 class TooSlowError(Exception):
     """A listener that did not keep up and was let go."""
+
+
+class SourceEndedError(Exception):
+    """Nothing more will come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +35,25 @@ class Listener(Generic[T]):
     dropped: bool = False
     closed: bool = False
 
-    async def items(self) -> AsyncIterator[Numbered[T]]:
-        """Items in order until the source closes. Raises TooSlowError when this listener was dropped."""
-        while True:
-            while self.waiting:
-                yield self.waiting.popleft()
-            if self.dropped:
-                raise TooSlowError
-            if self.closed:
-                return
+    async def take(self, seconds: float | None = None) -> tuple[Numbered[T], ...]:
+        """All that waits, in order; waits for something for at most `seconds`, then answers with nothing.
+
+        Raises TooSlowError when this listener was dropped, SourceEndedError after the last item.
+        """
+        if not self.waiting and not self.dropped and not self.closed:
             self.wake.clear()
-            await self.wake.wait()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self.wake.wait()
+            except TimeoutError:
+                return ()
+        if self.dropped:
+            raise TooSlowError
+        if not self.waiting and self.closed:
+            raise SourceEndedError
+        taken = tuple(self.waiting)
+        self.waiting.clear()
+        return taken
 
 
 class Fanout(Generic[T]):

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from thorp.base.errors import ConflictError, IntegrityError, NoSpaceError, NotAllowedError, NotFoundError, ThorpError
 
 MOST_UNFINISHED: Final = 16  # beside one file; each is a death in the middle of a write
-UNFINISHED: Final = re.compile(r"\..+\.\d{1,2}\.unfinished", re.DOTALL)
+UNFINISHED: Final = re.compile(r"\..+\.\d{1,2}\.unfinished(-\w+)?", re.DOTALL)  # SQLite adds `-journal`
 
 
 class DiskFullError(NoSpaceError):
@@ -186,7 +186,10 @@ class Draft:
 
 
 def write_atomically(files: FilePort, path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace `path` by `data`. Returning means on disk; raising means the old content or, at worst, all of the new."""
+    """Replace `path` by `data`. Returning means on disk; raising means the old content or, at worst, all of the new.
+
+    A symbolic link at `path` is replaced, not followed.
+    """
     with replacing(files, path, mode) as draft:
         write_all(files, draft.handle, data)
 
@@ -240,6 +243,12 @@ def read_bounded(files: FilePort, path: Path, limit: int) -> bytes:
             path=str(path),
         )
     return data
+
+
+def facts_of(files: FilePort, path: Path) -> FileFacts | None:
+    """What stands at `path`, with trouble in our words."""
+    with explaining("look at", path):
+        return files.facts(path)
 
 
 def find_unfinished(files: FilePort, folder: Path) -> tuple[Path, ...]:

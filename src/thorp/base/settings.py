@@ -235,11 +235,9 @@ def _typed(known: SettingField, raw: object) -> Value | None:
 
 
 def _words(raw: object) -> tuple[str, ...] | None:
-    if not isinstance(raw, list | tuple):
-        return None
-    items = cast("Iterable[object]", raw)
+    items = tuple(cast("Iterable[object]", raw)) if isinstance(raw, list | tuple) else (None,)
     words = tuple(item for item in items if isinstance(item, str))
-    return words if len(words) == len(raw) else None  # pyright: ignore[reportUnknownArgumentType]  (its length is known)
+    return words if len(words) == len(items) else None
 
 
 def _printable(text: str) -> bool:

@@ -66,6 +66,7 @@ class Bus:
         self._running: set[_Running] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._ending: str | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -144,6 +145,8 @@ class Bus:
     async def _run(self, entry: Entry, order: Order) -> AsyncGenerator[None]:
         """Limits, deadline, health and the way to end a call from outside, around one handler."""
         limits, capability_id = entry.capability.limits, entry.capability.id
+        if self._ending is not None:
+            raise StoppedError(f"{capability_id} is not begun: {self._ending}.", retry_after=5.0)
         if (rest := entry.health.rest_left(self._clock.monotonic())) > 0:
             raise QuarantinedError(f"{capability_id} failed too often and rests for {rest:.0f} s.", retry_after=rest)
         if entry.running >= limits.concurrent:
@@ -205,7 +208,8 @@ class Bus:
         return seen
 
     async def drain(self, seconds: float, reason: str) -> int:
-        """Let running calls finish for a while, then end the rest with `reason`. Answers how many had to be ended."""
+        """Begin nothing more, let running calls finish for a while, then end the rest. Answers how many it ended."""
+        self._ending = reason
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()

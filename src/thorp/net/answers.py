@@ -1,6 +1,5 @@
 """How `net` answers by itself: the error envelope, and the headers that stand on every answer of every listener."""
 
-import math
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeAlias
@@ -9,6 +8,7 @@ import orjson
 from starlette.types import Send
 
 from thorp.base.errors import ThorpError
+from thorp.wire.envelope import error_body, error_headers
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -36,15 +36,14 @@ class Refusal:
 
 
 def refusal(error: ThorpError) -> Refusal:
-    body = orjson.dumps(error.envelope(), default=str)
+    body = orjson.dumps(error_body(error), default=str)
     headers: Headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         NO_STORE,
         *SECURITY_HEADERS,
+        *((name.lower().encode("ascii"), value.encode("ascii")) for name, value in error_headers(error).items()),
     ]
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after)))
     return Refusal(error.status, headers, body)
 
 

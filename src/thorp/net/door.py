@@ -1,4 +1,4 @@
-"""Where connections come in: they are counted before anything is spent on them, then greeted with TLS where that is spoken.
+"""Where connections come in: counted before anything is spent on them, then greeted with TLS where that is spoken.
 
 Who comes over the cap is told so and given a moment to read it; who is inside is not disturbed.
 """
@@ -7,8 +7,9 @@ import asyncio
 import ipaddress
 import logging
 import ssl
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from thorp.base.tasks import TaskScope
@@ -21,49 +22,58 @@ IPV6_HOUSEHOLD = 64  # one household commonly holds a whole /64
 
 
 class Gate:
-    """Counts who is inside. `None` is a peer that needs no limit of its own: this machine."""
+    """Counts who is inside, in all and by peer."""
 
     def __init__(self, limits: HttpLimits) -> None:
         self._limits = limits
-        self._peers: Counter[str] = Counter()
-        self.inside = 0
-        self.turned_away = 0
+        self._inside: dict[asyncio.Transport, str | None] = {}
+        self._turned_away: set[asyncio.Transport] = set()
+        self._closed = False
         self.empty = asyncio.Event()
         self.empty.set()
 
-    def enter(self, peer: str | None) -> bool:
-        if self.inside >= self._limits.connections:
+    def __len__(self) -> int:
+        return len(self._inside)
+
+    def enter(self, wire: asyncio.Transport) -> bool:
+        peer = peer_of(wire)
+        if self._closed or len(self._inside) >= self._limits.connections:
             return False
-        if peer is not None:
-            if self._peers[peer] >= self._limits.connections_per_peer:
-                return False
-            self._peers[peer] += 1
-        self.inside += 1
+        if peer and list(self._inside.values()).count(peer) >= self._limits.connections_per_peer:
+            return False
+        self._inside[wire] = peer
         self.empty.clear()
         return True
 
-    def leave(self, peer: str | None) -> None:
-        self.inside -= 1
-        if peer is not None:
-            self._peers[peer] -= 1
-            self._peers += Counter()  # drops names that count nothing
-        if not self.inside:
+    def leave(self, wire: asyncio.Transport) -> None:
+        self._inside.pop(wire, None)
+        self._turned_away.discard(wire)
+        if not self._inside and not self._turned_away:
             self.empty.set()
 
-    def turn_away(self) -> bool:
+    def turn_away(self, wire: asyncio.Transport) -> bool:
         """Whether there is room to tell one more why it may not enter."""
-        if self.turned_away >= self._limits.turned_away:
+        if self._closed or len(self._turned_away) >= self._limits.turned_away:
             return False
-        self.turned_away += 1
+        self._turned_away.add(wire)
+        self.empty.clear()
         return True
 
-    def went_away(self) -> None:
-        self.turned_away -= 1
+    def close(self) -> None:
+        """Nobody enters any more, and nobody is told why."""
+        self._closed = True
+        for wire in self._turned_away:
+            wire.abort()
+
+    def cut(self) -> None:
+        """End every connection now."""
+        for wire in self._inside:
+            wire.abort()
 
 
-def peer_of(transport: asyncio.BaseTransport) -> str | None:
-    """The name a connection is counted under."""
-    name: object = transport.get_extra_info("peername")
+def peer_of(wire: asyncio.Transport) -> str | None:
+    """The name a connection is counted under; None for this machine itself."""
+    name: object = wire.get_extra_info("peername")
     if not isinstance(name, tuple) or not name:
         return None
     address = ipaddress.ip_address(str(cast("tuple[object, ...]", name)[0]).partition("%")[0])
@@ -110,26 +120,71 @@ class Farewell(asyncio.Protocol):
         self._on_lost()
 
 
-class Greeted(asyncio.Protocol):
-    """What the door hands an admitted connection to."""
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What every connection of one listener shares."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    gate: Gate
+    limits: HttpLimits
+    tasks: TaskScope
+    admit: Callable[
+        [Callable[[], None]], asyncio.Protocol
+    ]  # makes the protocol; it calls back when it has lost its peer
+    tls: ssl.SSLContext | None = None
 
 
 class Door(asyncio.Protocol):
-    """The first protocol of every accepted connection."""
+    """The first protocol of every accepted connection, and the only one until its TLS handshake is done."""
 
-    def __init__(
-        self,
-        gate: Gate,
-        limits: HttpLimits,
-        admit: Callable[[Callable[[], None]], asyncio.Protocol],
-        tls: ssl.SSLContext | None,
-        tasks: TaskScope,
-    ) -> None:
-        self._gate = gate
-        self._limits = limits
-        self._admit = admit
-        self._tls = tls
-        self._tasks = tasks
-        self._early: list[bytes] = []
+    def __init__(self, premises: Premises) -> None:
+        self._premises = premises
+        self._early: list[bytes] = []  # what came between the handshake's end and the hand-over, one loop turn
+        self._lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        wire, premises = cast("asyncio.Transport", transport), self._premises
+        leave = partial(premises.gate.leave, wire)
+        if not premises.gate.enter(wire):
+            self._turn_away(wire)
+        elif premises.tls:
+            wire.pause_reading()
+            premises.tasks.start("handshake", self._greet(wire, premises.tls, leave))
+        else:
+            self._hand_over(wire, leave)
+
+    def data_received(self, data: bytes) -> None:
+        self._early.append(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._lost = True
+
+    def _turn_away(self, wire: asyncio.Transport) -> None:
+        gate, limits = self._premises.gate, self._premises.limits
+        if self._premises.tls or not gate.turn_away(wire):
+            wire.abort()
+            return
+        full = TooManyConnectionsError("Too many connections are open; try again in a moment.", retry_after=1)
+        Farewell(limits, partial(gate.leave, wire)).take_over(wire, last_words(full))
+
+    async def _greet(self, wire: asyncio.Transport, tls: ssl.SSLContext, leave: Callable[[], None]) -> None:
+        secured: asyncio.Transport | None = None
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                wire, self, tls, server_side=True, ssl_handshake_timeout=self._premises.limits.handshake_seconds
+            )
+        except OSError as error:  # TLS errors and time-outs are among them
+            log.debug("a TLS handshake failed: %s", error)
+        finally:
+            if secured is None or self._lost:
+                wire.abort()
+                leave()
+        if secured is not None and not self._lost:
+            self._hand_over(secured, leave)
+
+    def _hand_over(self, wire: asyncio.Transport, leave: Callable[[], None]) -> None:
+        protocol = self._premises.admit(leave)
+        wire.set_protocol(protocol)
+        protocol.connection_made(wire)
+        for data in self._early:
+            protocol.data_received(data)

@@ -1,7 +1,7 @@
 """What a well-made HTTP/1.1 request looks like, and how much of it there may be. Decides; reads no socket.
 
-The parser below (llhttp, strict) already refuses folded headers, bare CR or LF, Transfer-Encoding beside Content-Length and
-repeated lengths. Here stands what it lets through.
+The parser below (llhttp, strict) already refuses folded headers, bare CR or LF, Transfer-Encoding beside
+Content-Length and repeated lengths. Here stands what it lets through.
 """
 
 from collections import Counter
@@ -121,12 +121,15 @@ def check_head(head: Head) -> None:
         raise BadVersionError(f"HTTP/{head.version} is not spoken here; use HTTP/1.1.")
     if head.method == "CONNECT" or head.upgrade:
         raise UpgradeRefusedError(
-            "This server stays with HTTP/1.1: no WebSocket, no h2c, no tunnel. Tell the client to use HTTP/1.1 without upgrade."
+            "This server stays with HTTP/1.1: no WebSocket, no h2c, no tunnel. "
+            "Tell the client to use HTTP/1.1 without upgrade."
         )
     if head.method not in METHODS:
         raise BadMethodError(f"The method {head.method} is not used here.")
     if not head.target.startswith(b"/") or b"#" in head.target:
-        raise MalformedRequestError("The request target must be a path that begins with `/`, without scheme or fragment.")
+        raise MalformedRequestError(
+            "The request target must be a path that begins with `/`, without scheme or fragment."
+        )
     _check_headers(head)
 
 

@@ -37,8 +37,12 @@ class NodeFeature:
         self._gauges = gauges
         self._clock = clock
 
+    @property
+    def name(self) -> str:
+        return self._around.name()
+
     async def info(self, _call: Call[Nothing]) -> InfoAnswer:
-        return InfoAnswer(id=self._me.id, name=self._around.name(), version=self._me.version, protocol=PROTOCOL)
+        return InfoAnswer(id=self._me.id, name=self.name, version=self._me.version, protocol=PROTOCOL)
 
     async def echo(self, call: Call[EchoRequest]) -> AsyncGenerator[EchoFrame | Done, None]:
         words = call.input.text.split()
@@ -64,7 +68,7 @@ class NodeFeature:
         return StatusAnswer(
             node=NodeRow(
                 id=self._me.id,
-                name=around.name(),
+                name=self.name,
                 version=self._me.version,
                 state=around.state().value,
                 started=rfc3339(self._me.started),

@@ -60,7 +60,11 @@ def explained(error: BaseException, path: Path) -> BaseException:
     code: object = getattr(error, "sqlite_errorcode", None)
     if not isinstance(error, sqlite3.Error) or not isinstance(code, int):
         return error
-    return _in_our_words(code & PRIMARY, str(error), path) or error
+    ours = _in_our_words(code & PRIMARY, str(error), path)
+    if ours is None:
+        return error
+    ours.__cause__ = error
+    return ours
 
 
 def _in_our_words(code: int, words: str, path: Path) -> ThorpError | None:

@@ -15,6 +15,7 @@ from thorp.base.files import (
     FilePort,
     FileTakenError,
     explaining,
+    facts_of,
     read_bounded,
     write_atomically,
     write_new,
@@ -36,12 +37,13 @@ class KeyFileError(IntegrityError):
 def node_key(files: FilePort, folder: Path, randomness: Randomness) -> NodeKey:
     """The key of this node, made when there is none yet."""
     _make_private_folder(files, folder)
+    _refuse_unsafe(files, folder, FileKind.FOLDER, "700")
     path = folder / NODE_KEY
-    if files.facts(path) is None:
+    if facts_of(files, path) is None:
         try:
             write_new(files, path, randomness.bytes(SEED_BYTES))
         except FileTakenError:
-            if files.facts(path) is None:  # not another process that was faster
+            if facts_of(files, path) is None:  # not another process that was faster
                 raise
     return load_node_key(files, folder)
 
@@ -70,7 +72,7 @@ def write_owner_token(files: FilePort, path: Path, randomness: Randomness) -> st
 
 
 def _make_private_folder(files: FilePort, folder: Path) -> None:
-    if files.facts(folder) is not None:
+    if facts_of(files, folder) is not None:
         return
     with explaining("make the folder", folder):
         try:
@@ -82,8 +84,7 @@ def _make_private_folder(files: FilePort, folder: Path) -> None:
 
 def _refuse_unsafe(files: FilePort, path: Path, kind: FileKind, mode: str) -> None:
     """Refuse what others could read or replace. Inside a folder that passed, nobody else can swap what is checked."""
-    with explaining("look at", path):
-        facts = files.facts(path)
+    facts = facts_of(files, path)
     if facts and (trouble := _trouble(facts, kind, mode, path)):
         raise KeyFileError(f"`{path}` {trouble}", path=str(path))
 

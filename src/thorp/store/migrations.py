@@ -131,7 +131,7 @@ def _apply(connection: sqlite3.Connection, migration: Migration, clock: Clock) -
 def statements(sql: str) -> Iterator[str]:
     """The single statements of a script. `executescript` would commit the transaction this runs in."""
     statement = ""
-    for piece in sql.split(";"):
+    for piece in f"{sql}\n;".split(";")[:-1]:
         statement += piece + ";"
         if sqlite3.complete_statement(statement):
             if statement.strip(" \n;"):

@@ -15,7 +15,7 @@ LOCK_SECONDS: Final = 5.0
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection in autocommit mode; `mode` is SQLite's: ro, rw."""
+    """A connection in autocommit mode, to a file that exists; `mode` is SQLite's: rw, ro, ro&immutable=1."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,

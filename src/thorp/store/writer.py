@@ -4,11 +4,11 @@ A job runs in a savepoint of its own, so that its failure is its own. A job must
 which includes `with connection:` and `executescript`.
 """
 
+import asyncio
 import sqlite3
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,10 +21,15 @@ from thorp.store.failures import BrokenJobError, DatabaseCrowdedError, closed, e
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
-Tell = Callable[[], None]
 
-ROOM: Final = 4096  # jobs that may wait; more means the disk has been slower than the node for seconds
-BATCH: Final = 512  # jobs in one commit; bounds how long the first of them waits for the last
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    room: int = 4096  # jobs that may wait; more means the disk has been slower than the node for seconds
+    batch: int = 512  # jobs in one commit; bounds how long the first of them waits for the last
+
+
+LIMITS: Final = Limits()
 
 
 class Durability(StrEnum):
@@ -40,64 +45,52 @@ class Order(Generic[T]):
 
     job: Job[T]
     durability: Durability
-    future: Future[T]
-
-    def perform(self, connection: sqlite3.Connection, path: Path) -> Tell:
-        """Run the job; the answer tells its outcome, and is kept until the commit stands."""
-        connection.execute("SAVEPOINT job")
-        try:
-            result = self.job(connection)
-        except BaseException as error:  # noqa: BLE001  (a border: the failure belongs to who asked, the thread to all)
-            _still_ours(connection, error)
-            connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
-            return partial(self.future.set_exception, explained(error, path))
-        _still_ours(connection, None)
-        connection.execute("RELEASE job")
-        return partial(self.future.set_result, result)
+    committed: Callable[[T], None] | None
+    future: asyncio.Future[T]
 
 
-def _still_ours(connection: sqlite3.Connection, error: BaseException | None) -> None:
-    """Stop the batch when its transaction is gone; SQLite takes it back when the disk fails."""
-    if connection.in_transaction:
-        return
-    if isinstance(error, sqlite3.Error):
-        raise error
-    raise BrokenJobError("A job ended the transaction it was lent; report this as a bug.") from error
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an order ended, kept until the commit stands."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+
+Told = tuple[asyncio.Future[Any], Outcome]
 
 
 class Writer:
     """Owns the writing connection from `start` to `close`."""
 
-    def __init__(self, path: Path, *, room: int = ROOM, batch: int = BATCH) -> None:
+    def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
-        self._room = room
-        self._batch = batch
+        self._limits = limits
         self._waiting: deque[Order[Any]] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._level: Durability | None = None
 
     def start(self, connection: sqlite3.Connection) -> None:
+        self._level = None
         # A daemon, so that a process that forgets to close still ends; what was acknowledged is on disk by then.
-        self._thread = threading.Thread(
-            target=self._run, args=(connection,), name=f"{self._path.name} writer", daemon=True
-        )
+        name = f"{self._path.name} writer"
+        self._thread = threading.Thread(target=self._run, args=(connection,), name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job[T], durability: Durability, committed: Callable[[T], None] | None = None) -> Future[T]:
+    def submit(
+        self, job: Job[T], durability: Durability, committed: Callable[[T], None] | None = None
+    ) -> asyncio.Future[T]:
         """Queue a job. `committed` hears its result in the writer thread, in the order of the commits."""
-        future: Future[T] = Future()
-        if committed:
-            future.add_done_callback(partial(_pass_on, committed))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self._changed:
             if self._thread is None:
                 raise closed(self._path)
-            if len(self._waiting) >= self._room:
+            if len(self._waiting) >= self._limits.room:
                 raise DatabaseCrowdedError(
-                    f"{self._room} writes wait for `{self._path}` already. Try again in a moment.", retry_after=1
+                    f"{self._limits.room} writes wait for `{self._path}` already. Try again in a moment.", retry_after=1
                 )
-            self._waiting.append(Order(job, durability, future))
+            self._waiting.append(Order(job, durability, committed, future))
             self._changed.notify()
         return future
 
@@ -117,20 +110,19 @@ class Writer:
         """Wait for work; an empty batch is the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._thread is None)
-            return [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            return [self._waiting.popleft() for _ in range(min(self._limits.batch, len(self._waiting)))]
 
     def _serve(self, connection: sqlite3.Connection, batch: Sequence[Order[Any]]) -> None:
-        orders = [order for order in batch if order.future.set_running_or_notify_cancel()]
+        orders = [order for order in batch if not order.future.cancelled()]
         try:
-            tells = self._commit(connection, orders)
+            outcomes = self._commit(connection, orders)
         except (sqlite3.Error, ThorpError) as error:
             with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")  # often SQLite has done so itself
-            tells = [partial(order.future.set_exception, explained(error, self._path)) for order in orders]
-        for tell in tells:
-            tell()
+                pass
+            outcomes = [Outcome(error=explained(error, self._path)) for _ in orders]
+        _tell([(order.future, _passed_on(order, outcome)) for order, outcome in zip(orders, outcomes, strict=True)])
 
-    def _commit(self, connection: sqlite3.Connection, orders: Sequence[Order[Any]]) -> list[Tell]:
+    def _commit(self, connection: sqlite3.Connection, orders: Sequence[Order[Any]]) -> list[Outcome]:
         level = (
             Durability.FACT if any(order.durability is Durability.FACT for order in orders) else Durability.TELEMETRY
         )
@@ -138,11 +130,54 @@ class Writer:
             connection.execute(f"PRAGMA synchronous = {level}")
             self._level = level
         connection.execute("BEGIN IMMEDIATE")
-        tells = [order.perform(connection, self._path) for order in orders]
+        outcomes = [_performed(order.job, connection, self._path) for order in orders]
         connection.execute("COMMIT")
-        return tells
+        return outcomes
 
 
-def _pass_on(committed: Callable[[T], None], future: Future[T]) -> None:
-    if not future.cancelled() and future.exception() is None:
-        committed(future.result())
+def _performed(job: Job[Any], connection: sqlite3.Connection, path: Path) -> Outcome:
+    connection.execute("SAVEPOINT job")
+    outcome = _attempt(partial(job, connection))
+    if not connection.in_transaction:  # SQLite takes back the whole batch when the disk fails
+        if isinstance(outcome.error, sqlite3.Error):
+            raise outcome.error
+        raise BrokenJobError("A job ended the transaction it was lent; report this as a bug.") from outcome.error
+    if outcome.error:
+        connection.execute("ROLLBACK TO job")
+        outcome = Outcome(error=explained(outcome.error, path))
+    connection.execute("RELEASE job")
+    return outcome
+
+
+def _passed_on(order: Order[Any], outcome: Outcome) -> Outcome:
+    """The outcome, heard by `committed` first."""
+    if order.committed is None or outcome.error:
+        return outcome
+    return Outcome(outcome.result, _attempt(partial(order.committed, outcome.result)).error)
+
+
+def _attempt(call: Callable[[], Any]) -> Outcome:
+    try:
+        return Outcome(call())
+    except BaseException as error:  # noqa: BLE001  (a border: the failure belongs to who asked, the thread to all)
+        return Outcome(error=error)
+
+
+def _tell(told: Sequence[Told]) -> None:
+    """Tell everybody, with one wake-up for each event loop."""
+    loops: defaultdict[asyncio.AbstractEventLoop, list[Told]] = defaultdict(list)
+    for future, outcome in told:
+        loops[future.get_loop()].append((future, outcome))
+    for loop, share in loops.items():
+        with suppress(RuntimeError):  # that loop has closed; nobody waits there any more
+            loop.call_soon_threadsafe(_settle, share)
+
+
+def _settle(told: Sequence[Told]) -> None:
+    for future, outcome in told:
+        if future.done():
+            continue  # given up meanwhile
+        if outcome.error:
+            future.set_exception(outcome.error)
+        else:
+            future.set_result(outcome.result)

@@ -35,7 +35,7 @@ class Client:
     principal: Principal = NOBODY
     headers: dict[str, str] = field(default_factory=dict[str, str])
     leave: asyncio.Event = field(default_factory=asyncio.Event)
-    chunks: "asyncio.Queue[bytes]" = field(default_factory=lambda: asyncio.Queue[bytes]())
+    chunks: "asyncio.Queue[bytes]" = field(default_factory=asyncio.Queue[bytes])
 
     async def ask(self, method: str, target: str, body: bytes | object = b"") -> Heard:
         sent: list[Message] = []

@@ -117,10 +117,14 @@ async def a_key_is_revoked_once_and_stays_listed(shelves: Shelves) -> None:
     expect(set(shelves.keys.keys()) == expected, "the first revocation stands")
 
 
-async def an_expired_key_can_be_revoked(shelves: Shelves) -> None:
+async def what_expired_can_still_be_taken_back(shelves: Shelves) -> None:
+    """A wall clock that ran ahead and is set right again must bring nothing back to life."""
     await shelves.keys.add_key(FULL_KEY)
+    await shelves.sessions.add_session(FIRST_SESSION)
     expect(await shelves.keys.revoke_key(FULL_KEY.id, 9_000.0), "an expired key can still be revoked")
     expect(shelves.keys.keys() == (replace(FULL_KEY, revoked=9_000.0),), "and is marked so")
+    expect(await shelves.sessions.end_session(FIRST_SESSION.id, 9_000.0), "an expired session can still be ended")
+    expect(shelves.sessions.sessions() == (replace(FIRST_SESSION, ended=9_000.0),), "and is marked so")
 
 
 async def an_unknown_key_is_not_revoked(shelves: Shelves) -> None:
@@ -165,7 +169,7 @@ EVERY_CHECK: Final[tuple[Check, ...]] = (
     new_shelves_are_empty,
     a_key_is_kept_as_it_was_given,
     a_key_is_revoked_once_and_stays_listed,
-    an_expired_key_can_be_revoked,
+    what_expired_can_still_be_taken_back,
     an_unknown_key_is_not_revoked,
     a_session_is_kept_and_ended_once,
     a_claim_keeps_its_session,

@@ -7,7 +7,7 @@ from thorp.node.types import Listing, NodeState, Readings, ServiceFacts, listene
 from thorp.wire.capabilities.node import NODE_ECHO, NODE_STATUS, ListenerRow
 
 
-@dataclass(slots=True)
+@dataclass
 class FakeSurroundings:
     calls_itself: str = "kitchen"
     stop_reasons: list[str] = field(default_factory=list[str])
@@ -40,9 +40,6 @@ class FakeSurroundings:
         self.stop_reasons.append(reason)
 
 
-@dataclass(frozen=True, slots=True)
 class FakeGauges:
-    readings: Readings = Readings(resident_bytes=50_000_000, disk_free=None, disk_total=None)
-
     def read(self) -> Readings:
-        return self.readings
+        return Readings(resident_bytes=50_000_000, disk_free=None, disk_total=None)

@@ -62,19 +62,3 @@ async def send_events(
         async for item in events:
             await send({"type": "http.response.body", "body": item, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def with_heartbeats(events: AsyncGenerator[bytes, None], seconds: float) -> AsyncGenerator[bytes, None]:
-    """Insert a comment whenever nothing was said for a while, so that a dead line is noticed."""
-    async with TaskScope("events") as scope, aclosing(events):
-        upcoming = scope.start("next", anext(events, None))
-        while True:
-            done, _ = await asyncio.wait({upcoming}, timeout=seconds)
-            if not done:
-                yield HEARTBEAT
-                continue
-            item = upcoming.result()
-            if item is None:
-                return
-            yield item
-            upcoming = scope.start("next", anext(events, None))

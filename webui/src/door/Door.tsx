@@ -1,6 +1,7 @@
 import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { LanguageSwitch } from "../frame/Foot";
 import { Drawing } from "../parts/House";
+import { Said } from "../parts/Said";
 import { Ident } from "../parts/Ident";
 import { CODE_LENGTH, tidyCode } from "../session/code";
 import type { Session, Standing } from "../session/session";
@@ -63,7 +64,6 @@ function CodeForm({ standing, enter }: CodeFormProps): ReactNode {
           autoCapitalize="characters"
           spellCheck={false}
           maxLength={16}
-          placeholder="XXXXXXXX"
           aria-invalid={wrong !== null}
           aria-describedby={ids.problem}
         />
@@ -72,7 +72,7 @@ function CodeForm({ standing, enter }: CodeFormProps): ReactNode {
         </button>
       </div>
       <p className="problem" id={ids.problem} role="alert" lang={refused === null ? undefined : "en"}>
-        {busy ? "" : wrong}
+        <Said text={busy ? "" : (wrong ?? "")} />
       </p>
     </form>
   );
@@ -89,17 +89,19 @@ export function Door({ session, standing }: { readonly session: Session; readonl
   }, [title]);
   return (
     <main className="door">
-      <Drawing lit={claimed !== null && problem?.what !== "unreachable"} />
+      <header className="page-head">
+        <h1 className="page-words">{title}</h1>
+        <Drawing lit={claimed !== null && problem?.what !== "unreachable"} />
+      </header>
       {arrival !== "new" && <p className="arrival">{door.arrivals[arrival]}</p>}
-      <h1>{title}</h1>
       <p className="sentence" aria-live="polite">
-        {busy && claimed !== null ? door.entering : says}
+        <Said text={busy && claimed !== null ? door.entering : says} />
       </p>
       {claimed === null ? (
         <>
           {problem?.what === "refused" && (
             <p className="problem" lang="en">
-              {problem.message}
+              <Said text={problem.message} />
             </p>
           )}
           {!busy && (
@@ -112,7 +114,7 @@ export function Door({ session, standing }: { readonly session: Session; readonl
         <>
           <CodeForm standing={standing} enter={(code) => void session.enter(code)} />
           <p className="hint">
-            {door.hint} <Ident value="thorp open" what="thorp open" whole /> {door.hintAfter}
+            {door.hint[0]} <Ident value="thorp open" what="thorp open" whole /> {door.hint[1]}
           </p>
         </>
       )}

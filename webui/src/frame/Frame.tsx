@@ -65,16 +65,18 @@ export function Frame({ room, view, tryNow, leave, children }: Props): ReactNode
   };
   return (
     <div className="frame">
-      <a className="skip" href="#/" onClick={skip}>
-        {frame.skip}
-      </a>
+      <header>
+        <a className="skip" href="#/" onClick={skip}>
+          {frame.skip}
+        </a>
+      </header>
       <nav className="rail" aria-label={frame.rooms}>
         <a className="brand" href="#/">
           <Mark lit={view.link === "live"} />
           Thorp
         </a>
         <Rooms current={room} />
-        <button type="button" className="node-button" popoverTarget="node-sheet" aria-label={frame.thisNode}>
+        <button type="button" className="node-button" popoverTarget="node-sheet">
           <NodeName view={view} />
         </button>
         <div className="rail-foot">

@@ -1,5 +1,6 @@
-import { type ReactNode, useEffect, useRef } from "react";
+import type { ReactNode } from "react";
 import { Drawing } from "../parts/House";
+import { Said } from "../parts/Said";
 import { useNow } from "../parts/useNow";
 import type { View } from "../stream/view";
 import { useWords } from "../words/language";
@@ -28,16 +29,12 @@ function NextTry({ at, tryNow }: { readonly at: number; readonly tryNow: () => v
 /** Title, one sentence of state, and the house on its line with the window lit while somebody answers. */
 export function PageHead({ title, view, tryNow }: Props): ReactNode {
   const words = useWords();
-  const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus({ preventScroll: true }), [title]);
   return (
     <header className="page-head">
       <div className="page-words">
-        <h1 ref={heading} tabIndex={-1}>
-          {title}
-        </h1>
+        <h1>{title}</h1>
         <p className="sentence" aria-live="polite">
-          {stateSentence(view, words, Date.now())}
+          <Said text={stateSentence(view, words, Date.now())} />
         </p>
         {view.away && <NextTry at={view.away.nextTry} tryNow={tryNow} />}
       </div>

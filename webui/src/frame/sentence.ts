@@ -9,7 +9,7 @@ import { duration, moment } from "../words/format";
 const COMING_UP = new Set(["waiting", "starting", "restarting"]);
 
 function reach(status: Status, words: Words): string {
-  const exposed = status.listeners.find(({ kind }) => kind === "exposed");
+  const exposed = status.listeners.find(({ kind, state }) => kind === "exposed" && state === "open");
   return exposed ? words.state.exposed(exposed.address) : words.state.onlyHere;
 }
 
@@ -30,7 +30,7 @@ function awaySentence(view: View, words: Words, now: number): string {
   if (away.why === "refused") return words.link.refused(away.message);
   if (away.why === "unreadable") return words.link.unreadable;
   if (!status) return words.link.neverHeard;
-  if (stopping !== null) return words.link.stopped(since, stopping);
+  if (stopping !== null) return words.link.stopped(since, phrase(stopping, words));
   if (away.why === "silent") return words.link.silent(since);
   return away.why === "ended" ? words.link.ended(since) : words.link.away(since);
 }
@@ -38,7 +38,7 @@ function awaySentence(view: View, words: Words, now: number): string {
 export function stateSentence(view: View, words: Words, now: number): string {
   const { link, status, stopping, quiet, backAfter } = view;
   if (link !== "live" || !status) return awaySentence(view, words, now);
-  if (stopping !== null) return words.link.stopping(stopping);
+  if (stopping !== null) return words.link.stopping(phrase(stopping, words));
   if (quiet) return words.link.quiet;
   if (backAfter !== null) return words.link.back(duration(words, backAfter / 1000));
   return homeSentence(status, words);
@@ -58,6 +58,11 @@ const TONES: Readonly<Record<string, Tone>> = {
 
 export function toneOf(state: string): Tone {
   return (Object.hasOwn(TONES, state) ? TONES[state] : undefined) ?? "off";
+}
+
+/** A sentence of the node's own, in the page's language where it is one of the known ones. */
+export function phrase(said: string, words: Words): string {
+  return (Object.hasOwn(words.phrases, said) ? words.phrases[said] : undefined) ?? said;
 }
 
 /** The word for a state; a state this page does not know yet is shown as it is. */

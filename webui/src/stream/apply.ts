@@ -8,9 +8,15 @@ function replaced<T extends Item>(items: readonly T[], is: (item: T) => boolean,
   return items.some(is) ? items.map((item) => (is(item) ? { ...item, ...by } : item)) : null;
 }
 
-function restartNeeded(before: readonly string[], changed: readonly string[], needed: readonly string[]): readonly string[] {
-  const untouched = before.filter((key) => !changed.includes(key));
-  return [...new Set([...untouched, ...needed])].sort();
+/** No change says that the whole node is up: it is, when its last service is. */
+function risen(status: Status): Status {
+  const up = status.node.state === "starting" && status.services.every(({ state }) => state === "running");
+  return up ? { ...status, node: { ...status.node, state: "running" } } : status;
+}
+
+/** A setting that took effect at once may show anywhere in the status, so only the node can say what it is now. */
+function tookEffect({ keys, needs_restart }: Extract<Change, { kind: "config.changed" }>): boolean {
+  return keys.some((key) => !needs_restart.includes(key));
 }
 
 function exposed(status: Status, address: string | null): Status | null {
@@ -27,7 +33,7 @@ export function apply(status: Status, change: Change, at: number): Status | null
     case "service.changed": {
       const { name, state, message } = change;
       const services = replaced(status.services, (item) => item.name === name, { state, message, since: at });
-      return services && { ...status, services };
+      return services && risen({ ...status, services });
     }
     case "capability.changed": {
       const { id, listed, reason } = change;
@@ -35,7 +41,8 @@ export function apply(status: Status, change: Change, at: number): Status | null
       return capabilities && { ...status, capabilities };
     }
     case "config.changed": {
-      const needs_restart = restartNeeded(status.config.needs_restart, change.keys, change.needs_restart);
+      if (tookEffect(change)) return null;
+      const needs_restart = [...new Set([...status.config.needs_restart, ...change.needs_restart])].sort();
       return { ...status, config: { ...status.config, needs_restart } };
     }
     case "exposure.changed":

@@ -85,15 +85,19 @@ export function watch(token: string, tell: (news: News) => void, signedOut: () =
     let failures = 0;
     let lostAt = ports.now();
     while (!stopped) {
-      const began = ports.now();
+      let openedAt = Number.POSITIVE_INFINITY;
+      const opened = (): void => {
+        openedAt = ports.now();
+        listening.opened();
+      };
       hangUp = new AbortController();
-      const end = await listen(listening.headers(), listening, ports, hangUp);
+      const end = await listen(listening.headers(), { ...listening, opened }, ports, hangUp);
       if (stopped) return;
       if (end.why === "signed_out") return signedOut();
       if (end.why === "misfit" || end.why === "unreadable") listening.startAfresh();
 
       const now = ports.now();
-      if (end.why !== "unreachable" && now - began >= STEADY_AFTER) failures = 0;
+      if (now - openedAt >= STEADY_AFTER) failures = 0;
       if (failures === 0) lostAt = now;
       const pause = pauseBefore(failures, ports.chance(), end.wished);
       if (failures > 0 || listening.knowsNothing()) tellLoss(end, lostAt, now + pause);

@@ -1,8 +1,10 @@
 /** Every text of the dashboard in German. */
 
 import type { Words } from "./en";
+import phrases from "./phrases.de.json";
 
 const names = new Intl.ListFormat("de");
+const named = (exact: readonly string[]): string => names.format(exact.map((name) => `\`${name}\``));
 
 export const de: Words = {
   language: "de",
@@ -18,10 +20,10 @@ export const de: Words = {
     reload: "Neu laden",
   },
   door: {
-    claimTitle: "Mach diesen Knoten zu deinem",
-    claimSays: "Er gehört noch niemandem. Gib den Code ein, den er in seinem Terminal zeigt; er gilt einmal, 15 Minuten lang.",
+    claimTitle: "Zieh ein",
+    claimSays: "Dieser Knoten gehört noch niemandem. Gib den Code ein, den er in seinem Terminal zeigt; er gilt einmal, 15 Minuten lang.",
     loginTitle: "Willkommen zurück",
-    loginSays: "Gib einen Anmeldecode ein, um hereinzukommen.",
+    loginSays: "Gib einen Anmeldecode ein; `thorp open --print` zeigt einen.",
     lookingSays: "Der Knoten wird gefragt, wer du bist.",
     aloneTitle: "Niemand antwortet",
     aloneSays: "Der Knoten antwortet hier nicht. Starte ihn und versuche es dann noch einmal.",
@@ -31,8 +33,7 @@ export const de: Words = {
     entering: "Der Knoten prüft deinen Code…",
     tryAgain: "Noch einmal versuchen",
     shortCode: (length) => `Ein Code hat ${length} Buchstaben und Ziffern.`,
-    hint: "Am Rechner selbst brauchst du keinen Code:",
-    hintAfter: "öffnet diese Seite angemeldet.",
+    hint: ["Am Rechner selbst brauchst du keinen Code:", "öffnet diese Seite angemeldet."],
     unreachable: "Der Knoten antwortet nicht. Versuche es gleich noch einmal.",
     arrivals: {
       ended: "Deine Anmeldung ist abgelaufen.",
@@ -61,10 +62,13 @@ export const de: Words = {
   },
   state: {
     allRun: "Alles läuft.",
-    failed: (failed) => `${names.format(failed)} ${failed.length === 1 ? "braucht" : "brauchen"} deine Aufmerksamkeit.`,
+    failed: (failed) =>
+      failed.length === 1
+        ? `Der Dienst ${named(failed)} braucht deine Aufmerksamkeit.`
+        : `Die Dienste ${named(failed)} brauchen deine Aufmerksamkeit.`,
     comingUp: (running, all) => `Es geht los: ${running} von ${all} Diensten laufen.`,
-    onlyHere: "Nur dieser Rechner kann ihn erreichen.",
-    exposed: (address) => `Dein Netz kann ihn unter ${address} erreichen.`,
+    onlyHere: "Nur dieser Rechner erreicht deinen Knoten.",
+    exposed: (address) => `Dein Netz erreicht deinen Knoten unter \`${address}\`.`,
   },
   states: {
     waiting: "wartet",
@@ -83,7 +87,7 @@ export const de: Words = {
   attention: {
     title: "Braucht Aufmerksamkeit",
     restart: (count) => (count === 1 ? "Eine Einstellung wartet auf einen Neustart:" : `${count} Einstellungen warten auf einen Neustart:`),
-    restartRemedy: "Damit sie gelten, starte den Knoten neu:",
+    restartRemedy: "Damit das gilt, starte den Knoten neu: `thorp down`, dann `thorp up`.",
     unclean: "Der Knoten wurde zuletzt nicht sauber beendet. Er hat seine Daten beim Start geprüft.",
     unclaimed: "Dieser Knoten gehört noch niemandem.",
   },
@@ -101,7 +105,7 @@ export const de: Words = {
   },
   listeners: {
     title: "Zugänge",
-    kinds: { local: "Dieser Rechner", socket: "Kommandozeile", exposed: "Dein Netz", mesh: "Andere Knoten" },
+    kinds: { local: "Oberfläche und API", socket: "Kommandozeile", exposed: "Dein Netz", mesh: "Andere Knoten" },
     none: "Kein Zugang ist offen.",
   },
   services: {
@@ -123,5 +127,6 @@ export const de: Words = {
     none: "Dieser Knoten bietet noch nichts an.",
   },
   copy: { verb: (what) => `${what} kopieren`, done: "Kopiert", byHand: "Markiert; kopiere es mit der Tastatur" },
+  phrases,
   units: { day: "Tg", hour: "Std", minute: "Min", second: "s" },
 };

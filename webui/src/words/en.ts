@@ -27,8 +27,7 @@ export interface Words {
     readonly entering: string;
     readonly tryAgain: string;
     readonly shortCode: (length: number) => string;
-    readonly hint: string;
-    readonly hintAfter: string;
+    readonly hint: readonly [before: string, after: string]; // around the command
     readonly unreachable: string;
     readonly arrivals: { readonly ended: string; readonly left: string; readonly left_unheard: string };
   };
@@ -102,6 +101,8 @@ export interface Words {
     readonly none: string;
   };
   readonly copy: { readonly verb: (what: string) => string; readonly done: string; readonly byHand: string };
+  /** What the node itself says in fixed sentences, by the sentence; not needed where the node already speaks the language. */
+  readonly phrases: Readonly<Record<string, string>>;
   readonly units: { readonly day: string; readonly hour: string; readonly minute: string; readonly second: string };
 }
 
@@ -121,6 +122,7 @@ export type KnownState =
 export type KnownListener = "local" | "socket" | "exposed" | "mesh";
 
 const names = new Intl.ListFormat("en");
+const named = (exact: readonly string[]): string => names.format(exact.map((name) => `\`${name}\``));
 
 export const en: Words = {
   language: "en",
@@ -136,10 +138,10 @@ export const en: Words = {
     reload: "Load again",
   },
   door: {
-    claimTitle: "Make this node yours",
-    claimSays: "It has no owner yet. Type the code it shows in its terminal; the code works once, for 15 minutes.",
+    claimTitle: "Move in",
+    claimSays: "This node has no owner yet. Type the code it shows in its terminal; the code works once, for 15 minutes.",
     loginTitle: "Welcome back",
-    loginSays: "Type a login code to come in.",
+    loginSays: "Type a login code to come in; `thorp open --print` shows one.",
     lookingSays: "Asking the node who you are.",
     aloneTitle: "Nobody answers",
     aloneSays: "The node does not answer here. Start it, then try again.",
@@ -149,8 +151,7 @@ export const en: Words = {
     entering: "The node checks your code…",
     tryAgain: "Try again",
     shortCode: (length) => `A code has ${length} letters and digits.`,
-    hint: "On the machine itself you need no code:",
-    hintAfter: "opens this page logged in.",
+    hint: ["On the machine itself you need no code:", "opens this page logged in."],
     unreachable: "The node does not answer. Try again in a moment.",
     arrivals: {
       ended: "Your login has ended.",
@@ -178,10 +179,13 @@ export const en: Words = {
   },
   state: {
     allRun: "Everything runs.",
-    failed: (failed) => `${names.format(failed)} ${failed.length === 1 ? "needs" : "need"} your attention.`,
+    failed: (failed) =>
+      failed.length === 1
+        ? `The service ${named(failed)} needs your attention.`
+        : `The services ${named(failed)} need your attention.`,
     comingUp: (running, all) => `Coming up: ${running} of ${all} services run.`,
-    onlyHere: "Only this machine can reach it.",
-    exposed: (address) => `Your network can reach it at ${address}.`,
+    onlyHere: "Only this machine can reach your node.",
+    exposed: (address) => `Your network can reach your node at \`${address}\`.`,
   },
   states: {
     waiting: "waiting",
@@ -200,7 +204,7 @@ export const en: Words = {
   attention: {
     title: "Needs attention",
     restart: (count) => (count === 1 ? "One setting waits for a restart:" : `${count} settings wait for a restart:`),
-    restartRemedy: "To apply, restart the node:",
+    restartRemedy: "To apply, restart the node: `thorp down`, then `thorp up`.",
     unclean: "The node did not stop cleanly last time. It checked its data when it started.",
     unclaimed: "This node has no owner yet.",
   },
@@ -218,7 +222,7 @@ export const en: Words = {
   },
   listeners: {
     title: "Ways in",
-    kinds: { local: "This machine", socket: "Command line", exposed: "Your network", mesh: "Other nodes" },
+    kinds: { local: "Dashboard and API", socket: "Command line", exposed: "Your network", mesh: "Other nodes" },
     none: "No way in is open.",
   },
   services: {
@@ -240,5 +244,6 @@ export const en: Words = {
     none: "This node offers nothing yet.",
   },
   copy: { verb: (what) => `Copy ${what}`, done: "Copied", byHand: "Selected; copy it with your keyboard" },
+  phrases: {},
   units: { day: "d", hour: "h", minute: "min", second: "s" },
 };

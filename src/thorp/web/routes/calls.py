@@ -40,7 +40,7 @@ def deadline(header: str | None) -> float | None:
     """Seconds the caller is willing to wait."""
     if header is None:
         return None
-    if not (header.isascii() and header.isdigit() and 0 < int(header[:9]) and len(header) <= 9):  # noqa: PLR2004
+    if not (header.isascii() and header.isdigit() and int(header[:9]) > 0 and len(header) <= 9):  # noqa: PLR2004
         raise BadCallError("`Thorp-Deadline-Ms` has to be a whole number of milliseconds above 0.")
     return int(header) / 1000
 

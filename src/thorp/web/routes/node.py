@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
 
-from thorp.base.fanout import Numbered, TooSlowError
+from thorp.base.fanout import Numbered, SourceEndedError, TooSlowError
 from thorp.identity.scopes import Scope
 from thorp.web.answers import EventStream
 from thorp.web.doors import Doors
-from thorp.web.sse import HEARTBEAT_SECONDS, event, with_heartbeats
+from thorp.web.sse import HEARTBEAT, HEARTBEAT_SECONDS, event
 from thorp.web.table import NounRoute, RawRoute, Route
 from thorp.wire.capabilities.node import NODE_CAPABILITIES, NODE_INFO, NODE_STATUS, NODE_STOP
 from thorp.wire.changes import Change
@@ -35,15 +35,18 @@ async def watch(doors: Doors, last: int | None) -> AsyncGenerator[bytes, None]:
         for numbered in missed or ():
             yield change_event(doors.boot, numbered)
         try:
-            async for numbered in listener.items():
-                yield change_event(doors.boot, numbered)
+            while True:
+                taken = await listener.take(HEARTBEAT_SECONDS)
+                yield b"".join(change_event(doors.boot, one) for one in taken) or HEARTBEAT
+        except SourceEndedError:
+            return
         except TooSlowError:
             yield event("dropped", {"reason": "this listener did not keep up; connect again for a snapshot"})
 
 
 async def stream(doors: Doors, request: Request) -> EventStream:
     last = last_seen(request.headers.get("last-event-id"), doors.boot)
-    return EventStream(with_heartbeats(watch(doors, last), HEARTBEAT_SECONDS))
+    return EventStream(watch(doors, last))
 
 
 ROUTES: tuple[Route, ...] = (

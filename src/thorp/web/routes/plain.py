@@ -19,6 +19,7 @@ from thorp.wire.capabilities.node import StatusAnswer
 from thorp.wire.changes import NodeClaimed
 
 LOOK: Final = asset_of(Path(__file__).parent.parent / "plain" / "look.css", hashed=False)
+FORMS: Final = frozenset({"/plain/claim", "/plain/leave"})  # the only paths that take a form instead of JSON
 COOKIE: Final = "thorp_session"
 NOT_BUILT: Final = (
     "<p>The dashboard was not built into this installation. "

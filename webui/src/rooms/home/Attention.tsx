@@ -1,6 +1,19 @@
 import type { ReactNode } from "react";
 import type { Status } from "../../api/status";
+import { Said } from "../../parts/Said";
 import { useWords } from "../../words/language";
+
+function Keys({ keys }: { readonly keys: readonly string[] }): ReactNode {
+  return (
+    <span className="keys">
+      {keys.map((key) => (
+        <code className="chip" key={key}>
+          {key}
+        </code>
+      ))}
+    </span>
+  );
+}
 
 /** What waits for you, each with what to do about it. Not there when nothing waits. */
 export function Attention({ status }: { readonly status: Status }): ReactNode {
@@ -14,14 +27,12 @@ export function Attention({ status }: { readonly status: Status }): ReactNode {
         {!status.claimed && <li>{attention.unclaimed}</li>}
         {keys.length > 0 && (
           <li>
-            {attention.restart(keys.length)}{" "}
-            {keys.map((key) => (
-              <code className="chip" key={key}>
-                {key}
-              </code>
-            ))}
-            <br />
-            {attention.restartRemedy} <code className="chip">thorp down</code> <code className="chip">thorp up</code>
+            <p>
+              {attention.restart(keys.length)} <Keys keys={keys} />
+            </p>
+            <p className="muted">
+              <Said text={attention.restartRemedy} />
+            </p>
           </li>
         )}
         {unclean && <li>{attention.unclean}</li>}

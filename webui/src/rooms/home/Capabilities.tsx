@@ -1,12 +1,15 @@
 import type { ReactNode } from "react";
 import type { Capability } from "../../api/status";
+import { phrase } from "../../frame/sentence";
 import { Card } from "../../parts/Card";
+import { Said } from "../../parts/Said";
 import { State } from "../../parts/State";
 import { Cell, Row, Table } from "../../parts/Table";
 import { useWords } from "../../words/language";
 
 function CapabilityRow({ capability }: { readonly capability: Capability }): ReactNode {
-  const { capabilities: words } = useWords();
+  const all = useWords();
+  const words = all.capabilities;
   const { id, summary, listed, reason } = capability;
   return (
     <Row>
@@ -14,8 +17,12 @@ function CapabilityRow({ capability }: { readonly capability: Capability }): Rea
         <code>{id}</code>
       </Cell>
       <Cell className="summary">
-        {summary}
-        {!listed && reason !== "" && <span className="reason">{reason}</span>}
+        <Said text={phrase(summary, all)} />
+        {!listed && reason !== "" && (
+          <span className="reason">
+            <Said text={phrase(reason, all)} />
+          </span>
+        )}
       </Cell>
       <Cell className="state-cell">
         <State tone={listed ? "good" : "off"}>{listed ? words.listed : words.notListed}</State>

@@ -1,7 +1,8 @@
 import type { ReactNode } from "react";
 import type { Listener } from "../../api/status";
-import { stateWord, toneOf } from "../../frame/sentence";
+import { phrase, stateWord, toneOf } from "../../frame/sentence";
 import { Card } from "../../parts/Card";
+import { Said } from "../../parts/Said";
 import { State } from "../../parts/State";
 import { useWords } from "../../words/language";
 
@@ -14,7 +15,7 @@ function WayIn({ listener }: { readonly listener: Listener }): ReactNode {
       <span className="way-in-kind">{Object.hasOwn(kinds, kind) ? kinds[kind] : kind}</span>
       <State tone={toneOf(state)}>{stateWord(state, words)}</State>
       <code className="way-in-address">{address}</code>
-      {reach !== "" && <span className="way-in-reach">{reach}</span>}
+      {reach !== "" && <span className="way-in-reach"><Said text={phrase(reach, words)} /></span>}
     </li>
   );
 }

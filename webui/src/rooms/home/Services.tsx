@@ -2,12 +2,18 @@ import type { ReactNode } from "react";
 import type { Service } from "../../api/status";
 import { stateWord, toneOf } from "../../frame/sentence";
 import { Card } from "../../parts/Card";
+import { Said } from "../../parts/Said";
 import { State } from "../../parts/State";
 import { Cell, Row, Table } from "../../parts/Table";
 import { When } from "../../parts/When";
 import { useWords } from "../../words/language";
 
-function ServiceRow({ service }: { readonly service: Service }): ReactNode {
+interface RowProps {
+  readonly service: Service;
+  readonly messages: boolean; // whether any service has something to say
+}
+
+function ServiceRow({ service, messages }: RowProps): ReactNode {
   const words = useWords();
   const { name, state, since, message } = service;
   return (
@@ -17,21 +23,27 @@ function ServiceRow({ service }: { readonly service: Service }): ReactNode {
         <State tone={toneOf(state)}>{stateWord(state, words)}</State>
       </Cell>
       <Cell className="since">{since !== null && <When at={since} />}</Cell>
-      <Cell className="message">{message}</Cell>
+      {messages && (
+        <Cell className="message">
+          <Said text={message} />
+        </Cell>
+      )}
     </Row>
   );
 }
 
 export function Services({ services }: { readonly services: readonly Service[] }): ReactNode {
   const { services: words } = useWords();
+  const messages = services.some(({ message }) => message !== "");
+  const heads = [words.name, words.state, words.since, ...(messages ? [words.message] : [])];
   return (
     <Card title={words.title} className="wide">
       {services.length === 0 ? (
         <p className="empty">{words.none}</p>
       ) : (
-        <Table label={words.title} kind="services" heads={[words.name, words.state, words.since, words.message]}>
+        <Table label={words.title} kind="services" heads={heads}>
           {services.map((service) => (
-            <ServiceRow key={service.name} service={service} />
+            <ServiceRow key={service.name} service={service} messages={messages} />
           ))}
         </Table>
       )}

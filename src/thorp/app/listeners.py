@@ -1,0 +1,68 @@
+"""The addresses this node answers on: its own user's, its own machine's, and the maker of the exposed one."""
+
+import ipaddress
+from collections.abc import Callable
+
+from starlette.types import ASGIApp
+
+from thorp.app.paths import Paths
+from thorp.app.services import ListenerService
+from thorp.app.settings import Settings
+from thorp.net.facts import ListenerFacts
+from thorp.net.guards import Guard, GuardPolicy
+from thorp.net.listen import TcpListener, UnixListener
+from thorp.net.settings import LocalSettings
+from thorp.node import listener_row
+from thorp.web.routes.plain import FORMS
+from thorp.wire.capabilities.node import ListenerRow
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Listeners:
+    """The two that are always open. They answer with one application behind one guard."""
+
+    def __init__(self, paths: Paths, local: LocalSettings, hosts: Callable[[], tuple[str, ...]], app: ASGIApp) -> None:
+        self._paths = paths
+        self._host = local.host
+        guarded = Guard(app, GuardPolicy(hosts=hosts, forms=FORMS))
+        self._tcp = TcpListener(ListenerFacts("local"), local.host, local.port, guarded)
+        self._local = ListenerService("local", self._tcp)
+        self._socket = ListenerService("socket", UnixListener(paths.socket, guarded))
+
+    def services(self) -> tuple[ListenerService, ...]:
+        return self._socket, self._local
+
+    @property
+    def address(self) -> str:
+        """What to open in a browser of this machine."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._tcp.port}"
+
+    def rows(self) -> tuple[ListenerRow, ...]:
+        return (
+            listener_row("local", self.address, is_open=self._local.is_open),
+            listener_row("socket", str(self._paths.socket), is_open=self._socket.is_open),
+        )
+
+    def stop_accepting(self) -> None:
+        for service in self.services():
+            service.stop_accepting()
+
+    def review(self, old: Settings, new: Settings, /) -> tuple[str, ...]:  # noqa: ARG002  (the shape of a reviewer)
+        if not is_loopback(new.local.host):
+            objection = (
+                f"`local.host` {new.local.host} can be reached from outside this machine; that is what "
+                "`thorp expose` is for, with TLS and a key."
+            )
+            return (objection,)
+        return ()
+
+    async def apply(self, old: Settings, new: Settings, /) -> None:
+        """Nothing to do: host and port need a restart, further names are asked for at each request."""

@@ -1,0 +1,6 @@
+"""Text from elsewhere, made fit for a terminal: control characters are shown, not sent."""
+
+
+def printable(text: str) -> str:
+    """The text with everything that could move a cursor or change a colour spelled out. Line breaks and tabs stay."""
+    return "".join(one if one.isprintable() or one in "\n\t" else repr(one)[1:-1] for one in text)

@@ -1,0 +1,53 @@
+"""An error that the node answered with, told here as the node told it."""
+
+from typing import Any, Final, cast
+
+from thorp.base.errors import FAMILIES, ThorpError
+
+EXIT_CODES: Final = {family.status: family.exit_code for family in FAMILIES}
+WRONG_REQUEST: Final = range(400, 500)
+BY_FAULT: Final = {
+    "bad_request": 2,
+    "schema_mismatch": 2,
+    "not_found": 3,
+    "not_implemented": 3,
+    "unauthorized": 4,
+    "revoked": 4,
+    "expired": 4,
+    "partition": 5,
+    "invalid_signature": 6,
+    "capacity_exceeded": 8,
+    "rate_limited": 8,
+    "timeout": 75,
+}  # for errors in the middle of a stream, which have no status of their own
+
+
+class AnsweredError(ThorpError):
+    """The node refused or failed; code, message and details are its own."""
+
+    code = "cli.answered"
+
+    def __init__(self, status: int | None, told: dict[str, Any]) -> None:
+        nothing = f"The node answered with status {status} and no words." if status else "The stream broke off."
+        super().__init__(str(told.get("message", nothing)))
+        self.http_status = status
+        self.told = told
+
+    def envelope(self) -> dict[str, object]:
+        return {"error": self.told}
+
+
+def answered(status: int | None, body: object) -> AnsweredError:
+    """The error in an answer, whatever sent it."""
+    told = cast("dict[str, Any]", body).get("error") if isinstance(body, dict) else None
+    if isinstance(told, dict):
+        return AnsweredError(status, cast("dict[str, Any]", told))
+    return AnsweredError(status, {"code": AnsweredError.code, "details": {"status": status}})
+
+
+def exit_code_of(error: ThorpError) -> int:
+    if isinstance(error, AnsweredError):
+        if error.http_status is None:
+            return BY_FAULT.get(str(error.told.get("fault")), 1)
+        return EXIT_CODES.get(error.http_status, 2 if error.http_status in WRONG_REQUEST else 1)
+    return error.exit_code

@@ -1,0 +1,58 @@
+"""`thorp expose` and `thorp unexpose`: whether other devices reach the node."""
+
+from typing import Any
+
+import click
+
+from thorp.cli.frame import Frame, pass_frame
+from thorp.cli.output import Output
+
+
+@click.command
+@click.option("--host", metavar="ADDRESS", help="Address to listen on; without it: every one.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on.")
+@click.option("--plain", is_flag=True, help="Without TLS: everybody on the network can read along.")
+@pass_frame
+def expose(frame: Frame, *, host: str | None, port: int | None, plain: bool) -> None:
+    """Makes a key, which is printed now and never again."""
+    asked = {"host": host, "port": port, "plain": plain or None}
+    body = {field: value for field, value in asked.items() if value is not None}
+    frame.output.show(frame.link().ask("POST", "/api/v1/exposure", body), draw)
+
+
+@click.command
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@pass_frame
+def unexpose(frame: Frame, *, yes: bool, dry_run: bool) -> None:
+    """Calls that run from there end. Keys stay until they are revoked."""
+    link = frame.link()
+    if dry_run:
+        listeners = link.ask("GET", "/api/v1/status")["listeners"]
+        exposed = [one["address"] for one in listeners if one["kind"] == "exposed" and one["state"] == "open"]
+        frame.output.show({"would_close": exposed}, draw_plan)
+        return
+    frame.confirm("Close the node to other devices?", yes=yes)
+    frame.output.show(link.ask("DELETE", "/api/v1/exposure"), draw_end)
+
+
+def draw(output: Output, answer: dict[str, Any]) -> None:
+    output.facts(
+        [
+            ("address", answer["address"]),
+            ("fingerprint", answer["fingerprint"] or ""),
+            ("key", answer["key"]),
+            ("key id", answer["key_id"]),
+        ]
+    )
+    if answer.get("warning"):
+        output.warn(answer["warning"])
+    output.note("The key is shown only now. Compare the fingerprint on the other device.")
+
+
+def draw_plan(output: Output, answer: dict[str, Any]) -> None:
+    output.line(f"Would close {', '.join(answer['would_close'])}." if answer["would_close"] else "Nothing is open.")
+
+
+def draw_end(output: Output, answer: dict[str, Any]) -> None:
+    output.line("Other devices cannot reach the node any more." if answer["was_open"] else "It was closed already.")

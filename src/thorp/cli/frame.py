@@ -1,0 +1,70 @@
+"""What every command is handed: the environment, the options, one way to print, one way to the node."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from thorp.app.environment import Environment
+from thorp.base.errors import UsageError
+from thorp.cli.options import Options
+from thorp.cli.output import Output
+
+if TYPE_CHECKING:
+    from thorp.app.paths import Paths
+    from thorp.cli.link import Link
+
+
+class NotConfirmedError(UsageError):
+    """Something that cannot be undone was not confirmed."""
+
+    code = "cli.not_confirmed"
+
+
+class Frame:
+    """One run of the command line."""
+
+    def __init__(self, environment: Environment | None = None) -> None:
+        self.environment = environment or Environment()
+        self.options = Options()
+        self.output = Output(self.environment, self.options)
+
+    @property
+    def node_url(self) -> str:
+        """The address of a node elsewhere; empty: this home's own."""
+        return self.options.node or self.environment.url
+
+    def paths(self) -> "Paths":
+        from thorp.app.paths import paths_of
+
+        return paths_of(self.environment)
+
+    def link(self) -> "Link":
+        """The node, or an error that says how to start it."""
+        from thorp.cli.link import open_link
+
+        return open_link(self.node_url, self.environment.key, self.paths())
+
+    def running_link(self) -> "Link | None":
+        """The node if there is one to talk to; None when this home's node is stopped."""
+        return self.link() if self.node_url else self.own_link()
+
+    def own_link(self) -> "Link | None":
+        """The node of this home, whatever else was named; None when it is stopped."""
+        from thorp.cli.link import NodeStoppedError, open_link
+
+        try:
+            return open_link("", "", self.paths())
+        except NodeStoppedError:
+            return None
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Return only when the person wants it."""
+        if yes:
+            return
+        if not self.output.interactive:
+            raise NotConfirmedError(f"{question} Nobody is here to ask; add `--yes` if that is what you want.")
+        if not self.output.ask(question):
+            raise click.Abort
+
+
+pass_frame = click.make_pass_decorator(Frame)

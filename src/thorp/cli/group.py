@@ -1,0 +1,95 @@
+"""Commands out of the table: listed from it, imported when they run."""
+
+import copy
+import importlib
+from collections.abc import Sequence
+from typing import Any, cast
+
+import click
+from click.shell_completion import CompletionItem
+
+from thorp.base.errors import UsageError
+from thorp.base.nearest import did_you_mean
+from thorp.cli.frame import Frame
+from thorp.cli.options import LINE, shared_options
+from thorp.cli.table import COMMANDS, NOUNS, SECTIONS, Entry, Section
+
+
+class UnknownCommandError(UsageError):
+    """There is no such command."""
+
+    code = "cli.unknown_command"
+
+
+class TableGroup(click.Group):
+    """The commands whose path starts with `prefix`: all of them, or those of one noun."""
+
+    def __init__(self, prefix: str = "", entries: Sequence[Entry] = COMMANDS, **details: Any) -> None:
+        super().__init__(**details)
+        self._prefix = prefix
+        self._entries = {entry.path: entry for entry in entries}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        inner = [path.removeprefix(self._prefix).split()[0] for path in self._entries if path.startswith(self._prefix)]
+        return list(dict.fromkeys(inner))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        path = self._prefix + cmd_name
+        if path in self._entries:
+            return _loaded(self._entries[path], cmd_name)
+        return noun(cmd_name) if not self._prefix and cmd_name in self.list_commands(ctx) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            raise UnknownCommandError(
+                f"There is no command `{ctx.command_path} {name[:80]}`.{did_you_mean(name, known)} "
+                f"`{ctx.command_path} --help` lists them all.",
+                command=name,
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        known = self.list_commands(ctx)
+        sections = SECTIONS if not self._prefix else (Section("Commands", tuple(known)),)
+        for section in sections:
+            with formatter.section(section.title):
+                formatter.write_dl([(name, self._help_of(name)) for name in section.names if name in known])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=self._help_of(name)) for name in names] + options
+
+    def _help_of(self, name: str) -> str:
+        entry = self._entries.get(self._prefix + name)
+        return entry.help if entry else NOUNS[name]
+
+
+def noun(name: str) -> TableGroup:
+    return TableGroup(
+        f"{name} ",
+        name=name,
+        help=NOUNS[name],
+        epilog=LINE,
+        params=shared_options(_options_of, hidden=True),
+    )
+
+
+def _loaded(entry: Entry, name: str) -> click.Command:
+    """The command of an entry, with the table's words and the shared options."""
+    module, _, attribute = entry.target.partition(":")
+    command = copy.copy(cast("click.Command", getattr(importlib.import_module(module), attribute)))
+    command.name = name
+    command.help = f"{entry.help}\n\n{command.help or ''}".strip()
+    command.short_help = entry.help
+    command.epilog = command.epilog or LINE
+    command.params = [*command.params, *shared_options(_options_of, hidden=True)]
+    return command
+
+
+def _options_of(context: click.Context) -> Any:
+    return context.ensure_object(Frame).options

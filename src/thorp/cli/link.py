@@ -1,0 +1,73 @@
+"""The thin client: one node, over its owner's socket or at an address with a key. It keeps and retries nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from thorp.app.lock import read_holder
+from thorp.app.paths import Paths, check_private
+from thorp.base.errors import NetworkError, NotFoundError, TryAgainError
+from thorp.cli.answered import answered
+from thorp.net.blocking import BlockingClient, SseFrame
+
+FIRST_ERROR = 400
+
+
+class NodeStoppedError(NotFoundError):
+    """The node of this home does not run."""
+
+    code = "cli.node_stopped"
+
+
+class NodeStartingError(TryAgainError):
+    """The node of this home runs, and its socket is not there yet or not any more."""
+
+    code = "cli.node_starting"
+
+
+class StrangeAnswerError(NetworkError):
+    """What answered does not speak as a node does."""
+
+    code = "cli.strange_answer"
+
+
+class Link:
+    def __init__(self, client: BlockingClient, where: str) -> None:
+        self._client = client
+        self.where = where
+
+    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """The node's answer; its error, if it was one, is raised."""
+        answer = self._client.request(method, path, body)
+        if answer.status >= FIRST_ERROR:
+            raise answered(answer.status, answer.data)
+        if not isinstance(answer.data, dict):
+            raise StrangeAnswerError(f"What answers at {self.where} is no Thorp node. Check the address.")
+        return cast("dict[str, Any]", answer.data)
+
+    def frames(self, method: str, path: str, body: object = None) -> Iterator[SseFrame]:
+        """The events of a stream as they come."""
+        return self._client.events(method, path, body)
+
+
+def open_link(url: str, key: str, paths: Paths) -> Link:
+    """The node at `url`, or this home's own."""
+    if url:
+        return Link(BlockingClient.url(url, key), url)
+    socket = live_paths(paths).socket
+    if not socket.exists():
+        raise NodeStartingError("The node is just starting or stopping. Try again.", socket=str(socket))
+    return Link(BlockingClient.unix(socket), str(socket))
+
+
+def live_paths(paths: Paths) -> Paths:
+    """The places of the running node. Its lock knows them even when another session started it."""
+    holder = read_holder(paths.lock)
+    if holder is None:
+        raise NodeStoppedError(
+            f"The node of `{paths.root}` is stopped. Start it with `thorp up`.", home=str(paths.root)
+        )
+    found = replace(paths, run=Path(holder.run)) if holder.run else paths
+    check_private(found.run)
+    return found

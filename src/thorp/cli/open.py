@@ -1,0 +1,26 @@
+"""`thorp open`: the dashboard in a browser, signed in by a one-time code."""
+
+import webbrowser
+from typing import Any
+
+import click
+
+from thorp.cli.frame import Frame, pass_frame
+from thorp.cli.output import Output
+
+
+@click.command
+@click.option("--print", "only_print", is_flag=True, help="Print the address instead of opening a browser.")
+@pass_frame
+def open_dashboard(frame: Frame, *, only_print: bool) -> None:
+    """The address works once and for a few minutes. Before the first claim it claims the dashboard."""
+    answer = frame.link().ask("POST", "/api/v1/login/codes")
+    if frame.options.json or only_print or not frame.environment.display or not webbrowser.open(answer["url"]):
+        frame.output.show(answer, draw)
+    else:
+        frame.output.note("The dashboard opens in your browser. If it does not: `thorp open --print`.")
+
+
+def draw(output: Output, answer: dict[str, Any]) -> None:
+    output.line(answer["url"])
+    output.note(f"Works once, until {answer['expires']}.")

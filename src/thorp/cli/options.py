@@ -1,0 +1,37 @@
+"""What holds for every command, wherever on the line it stands: `--json`, `--quiet`, `-v`, `--node`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+LINE: Final = "Options of every command: --json, --quiet, -v, --node URL; see `thorp --help`."
+
+
+@dataclass(eq=False, slots=True)
+class Options:
+    """Filled while the command line is parsed, read afterwards."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: int = 0
+    node: str = ""
+
+
+def shared_options(options_of: Callable[[click.Context], Options], *, hidden: bool) -> list[click.Parameter]:
+    """The same options once more; hidden where a line points to the help that shows them."""
+
+    def note(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value and not context.resilient_parsing:
+            setattr(options_of(context), str(parameter.name), value)
+
+    def option(*names: str, **details: Any) -> click.Option:
+        return click.Option(names, expose_value=False, is_eager=True, hidden=hidden, callback=note, **details)
+
+    return [
+        option("--json", is_flag=True, help="Print data as JSON."),
+        option("--quiet", "-q", is_flag=True, help="Print data and errors only."),
+        option("--verbose", "-v", count=True, help="Say more; show where an unexpected error came from."),
+        option("--node", metavar="URL", help="Talk to the node at this address, with the key in THORP_KEY."),
+    ]

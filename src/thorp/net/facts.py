@@ -1,0 +1,19 @@
+"""What a listener knows about itself and about who connected. It travels in the ASGI scope; `access` judges by it."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+LISTENER: Final = "thorp.listener"
+PEER: Final = "thorp.peer"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerFacts:
+    kind: Literal["local", "socket", "exposed"]
+    tls: bool = False
+    bound: tuple[tuple[str, int], ...] = ()  # addresses and ports; empty for a Unix socket
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFacts:
+    same_user: bool | None  # None: not known, which is as good as no

@@ -1,0 +1,26 @@
+"""Where the node listens. Which addresses these are for is said in each line; nothing is bound here."""
+
+from dataclasses import dataclass
+
+from thorp.base.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """The owner's own listener, and its exposed twin."""
+
+    host: str = setting("127.0.0.1", "Address of the local listener; one of this machine's loopback addresses.")
+    port: int = setting(8737, "Port of the local listener; 0 takes any free one.", minimum=0, maximum=65535)
+    hosts: tuple[str, ...] = setting((), "Further host names this node answers to, beside its addresses.", live=True)
+    open_inference: bool = setting(True, "Let your own programs on this machine use models without a key.", live=True)
+    expose_host: str = setting("", "Address `thorp expose` listens on; empty: not exposed.")
+    expose_port: int = setting(8738, "Port `thorp expose` listens on.", minimum=0, maximum=65535)
+    expose_plain: bool = setting(False, "Expose without TLS: keys and prompts travel readable.")
+
+
+@dataclass(frozen=True, slots=True)
+class MeshSettings:
+    """The listener for other nodes."""
+
+    host: str = setting("0.0.0.0", "Address other nodes of the community reach this one on.")  # noqa: S104  (the mesh is the LAN)
+    port: int = setting(7080, "Port for other nodes; a taken one moves to the next free.", minimum=0, maximum=65535)

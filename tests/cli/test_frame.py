@@ -1,0 +1,68 @@
+import io
+import sys
+
+import click
+import pytest
+
+from tests.cli.fake_node import FakeNode
+from thorp.app.environment import Environment
+from thorp.base.errors import ThorpError
+from thorp.cli.frame import Frame, NotConfirmedError
+
+
+class Person(io.StringIO):
+    """Somebody at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    monkeypatch.setattr(sys, "stdin", Person(answer))
+    monkeypatch.setattr(sys, "stderr", Person())
+
+
+def test_a_flag_names_the_node_before_the_environment_does() -> None:
+    frame = Frame(Environment.of({"THORP_URL": "http://one"}))
+    assert frame.node_url == "http://one"
+    frame.options.node = "http://two"
+    assert frame.node_url == "http://two"
+
+
+def test_a_stopped_node_is_none_or_an_error(home: object) -> None:
+    frame = Frame(Environment.of({"THORP_HOME": str(home)}))
+
+    assert frame.running_link() is None
+    with pytest.raises(ThorpError, match="`thorp up`"):
+        frame.link()
+
+
+def test_a_running_node_is_found(home: object, node: FakeNode) -> None:
+    node.says("GET", "/api/v1/node", {"name": "attic"})
+    frame = Frame(Environment.of({"THORP_HOME": str(home)}))
+    link = frame.running_link()
+
+    assert link
+    assert link.ask("GET", "/api/v1/node") == {"name": "attic"}
+
+
+def test_with_yes_nobody_is_asked() -> None:
+    Frame().confirm("Really?", yes=True)
+
+
+def test_without_a_person_a_question_is_an_error_that_names_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(NotConfirmedError, match=r"Really\? .*`--yes`"):
+        Frame().confirm("Really?", yes=False)
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n"])
+def test_a_no_ends_the_command(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    at_a_terminal(monkeypatch, answer)
+    with pytest.raises(click.Abort):
+        Frame().confirm("Really?", yes=False)
+
+
+def test_a_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_a_terminal(monkeypatch, "y\n")
+    Frame().confirm("Really?", yes=False)

@@ -1,0 +1,50 @@
+import webbrowser
+
+import pytest
+
+from tests.cli.conftest import Thorp
+from tests.cli.fake_node import FakeNode
+
+ANSWER = {"code": "7H3MQX2P", "url": "http://127.0.0.1:8737/#code=7H3MQX2P", "expires": "2026-11-20T10:15:00.000Z"}
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch, node: FakeNode) -> list[str]:
+    """A browser that notes what it should show."""
+    node.says("POST", "/api/v1/login/codes", ANSWER, status=201)
+    seen: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: not seen.append(url))
+    return seen
+
+
+def test_the_dashboard_opens_where_there_is_a_display(thorp: Thorp, opened: list[str]) -> None:
+    found = thorp("open", DISPLAY=":0")
+
+    assert opened == [ANSWER["url"]]
+    assert (found.code, found.out) == (0, "")
+    assert "opens in your browser" in found.err
+
+
+@pytest.mark.parametrize(("arguments", "display"), [((), ""), (("--print",), ":0")])
+def test_elsewhere_the_address_is_printed(
+    thorp: Thorp, opened: list[str], arguments: tuple[str, ...], display: str
+) -> None:
+    found = thorp("open", *arguments, DISPLAY=display)
+
+    assert opened == []
+    assert found.out == f"{ANSWER['url']}\n"
+    assert ANSWER["expires"] in found.err
+
+
+def test_with_json_the_answer_is_printed(thorp: Thorp, opened: list[str]) -> None:
+    assert thorp("open", "--json", DISPLAY=":0").json == ANSWER
+    assert opened == []
+
+
+def test_a_browser_that_does_not_start_leaves_the_address(
+    thorp: Thorp, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda _: False)
+
+    assert thorp("open", DISPLAY=":0").out == f"{ANSWER['url']}\n"
+    assert opened == []
