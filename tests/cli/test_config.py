@@ -1,5 +1,6 @@
 import stat
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -154,8 +155,9 @@ def test_the_paths_are_shown(thorp: Thorp) -> None:
 
 
 @pytest.fixture
-def editor(tmp_path: Path) -> str:
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An editor that writes what stands beside it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     script = tmp_path / "an editor.py"
     script.write_text(
         "import sys, pathlib\n"

@@ -1,6 +1,7 @@
 """A tiny application behind a real listener, and a client that can misbehave. Every test runs on both event loops."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -101,9 +102,18 @@ class TinyApp:
         await self.begin(send)
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
 
+    async def do_duplex(self, scope, receive, send):
+        """Begins to answer before it has read everything."""
+        await self.do_half(scope, receive, send)
+        await self.do_wait(scope, receive, lambda _: asyncio.sleep(0))
+
     async def do_big(self, scope, receive, send):
         await self.begin(send)
         await send({"type": "http.response.body", "body": b"x" * 50_000})
+
+    async def do_bighalf(self, scope, receive, send):
+        await self.begin(send)
+        await send({"type": "http.response.body", "body": b"x" * 50_000, "more_body": True})
 
 
 @dataclass
@@ -164,12 +174,19 @@ class Client:
         await self.reader.readexactly(2)
         return body
 
-    async def is_closed(self) -> bool:
-        """Waits for the end of the connection; whatever still came before it is an error of the test."""
+    async def rest(self) -> bytes:
+        """Everything until the end of the connection."""
+        read = b""
         try:
-            return await self.reader.read() == b""
+            while piece := await self.reader.read(65536):
+                read += piece
         except ConnectionError:
-            return True
+            pass
+        return read
+
+    async def is_closed(self) -> bool:
+        """Waits for the end of the connection; whatever still comes before it is an error."""
+        return await self.rest() == b""
 
     def reset(self) -> None:
         self.writer.transport.abort()
@@ -193,6 +210,20 @@ class Place:
 
     async def dial(self) -> Client:
         return self.keep(*await asyncio.open_connection("127.0.0.1", self.listener.port))
+
+    async def dial_and_never_read(self) -> Client:
+        """A client that takes nothing, over a connection that holds only a few kilobytes by itself."""
+        for accepting in self.listener._house._server.sockets:
+            accepting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.connect(("127.0.0.1", self.listener.port))
+        client = self.keep(*await asyncio.open_connection(sock=narrow))
+        client.writer.transport.pause_reading()
+        return client
+
+    async def until_empty(self) -> None:
+        await self.listener._house._premises.gate.empty.wait()
 
     def keep(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Client:
         self.clients.append(Client(reader, writer))

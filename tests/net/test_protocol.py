@@ -91,7 +91,7 @@ def test_A10_requests_that_can_be_read_in_two_ways_are_refused_and_the_connectio
     request, expected = BAD_REQUESTS[name]
 
     async def scenario():
-        async with listening() as place:
+        async with listening(linger_seconds=3600) as place:
             assert await refused(place, request) == expected
 
     run(scenario())
@@ -101,7 +101,7 @@ def test_A5_a_websocket_from_anywhere_is_refused_and_what_follows_is_not_read(ru
     upgrade = get("/", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: a", "Sec-WebSocket-Version: 13")
 
     async def scenario():
-        async with listening() as place:
+        async with listening(linger_seconds=3600) as place:
             assert await refused(place, upgrade + get("/smuggled")) == (400, "net.upgrade_refused")
 
     run(scenario())
@@ -351,10 +351,50 @@ def test_a_handler_that_reads_late_is_not_the_peers_fault(run):
         async with listening(body_seconds=A_WHILE) as place:
             client = await place.dial()
             client.say(get("/hold") + post("/", "Content-Length: 500000") + b"x" * 500_000)
-            await asyncio.sleep(2 * A_WHILE)
+            await asyncio.sleep(3 * A_WHILE)
             place.app.finish.set()
             assert (await client.hear()).json == "held"
             assert (await client.hear()).json["body"] == 500_000
+
+    run(scenario())
+
+
+def test_headers_that_wait_because_we_do_not_read_are_not_late(run):
+    async def scenario():
+        async with listening(head_seconds=A_WHILE) as place:
+            client = await place.dial()
+            client.say(get("/hold") + get("/2") + b"GET /3 HTT")
+            await asyncio.sleep(2 * A_WHILE)
+            place.app.finish.set()
+            client.say(b"P/1.1\r\nHost: localhost\r\n\r\n")
+            assert [(await client.hear()).json for _ in range(3)][0] == "held"
+
+    run(scenario())
+
+
+def test_an_answer_may_take_its_time(run):
+    async def scenario():
+        async with listening(head_seconds=A_WHILE, body_seconds=A_WHILE, keep_alive_seconds=A_WHILE) as place:
+            client = await place.dial()
+            await client.get()
+            client.say(post("/hold", "Content-Length: 1") + b"x")
+            await asyncio.sleep(2 * A_WHILE)
+            place.app.finish.set()
+            assert (await client.hear()).json == "held"
+
+    run(scenario())
+
+
+def test_a_bad_body_breaks_off_an_answer_that_has_begun(run):
+    async def scenario():
+        async with listening() as place:
+            client = await place.dial()
+            client.say(post("/duplex", CHUNKED))
+            begun = await client.reader.readuntil(b"half")
+            client.say(b"zz\r\n")
+            rest = await client.rest()
+            assert b"HTTP/1.1" not in begun[1:] + rest
+            await place.app.gone.wait()
 
     run(scenario())
 
@@ -370,15 +410,34 @@ def test_A13_a_client_that_never_reads_is_cut_off_and_its_handler_ends(run):
     run(scenario())
 
 
-def test_A13_a_client_that_never_reads_a_finished_answer_is_cut_off(run):
+@pytest.mark.parametrize(
+    "request_bytes",
+    [get("/big"), get("/big", "Connection: close"), get("/bighalf"), get("/pour")],
+    ids=["kept alive", "to be closed", "broken off", "endless"],
+)
+def test_A13_a_client_that_never_takes_its_answer_is_cut_off(run, request_bytes):
     async def scenario():
-        async with listening(write_seconds=SOON, keep_alive_seconds=SOON) as place:
-            clients = [await place.dial() for _ in range(2)]
-            for client, close in zip(clients, ((), ("Connection: close",)), strict=True):
-                client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-                client.writer.transport.pause_reading()
-                client.say(get("/big", *close) * (1 if close else 16))
-            await place.listener._house._premises.gate.empty.wait()
+        async with listening(write_seconds=SOON, keep_alive_seconds=SOON, gone_seconds=SOON) as place:
+            client = await place.dial_and_never_read()
+            client.say(request_bytes)
+            await place.app.begun.wait()
+            await place.until_empty()
+
+    run(scenario())
+
+
+def test_a_client_that_takes_its_answer_slowly_is_served_to_the_end(run):
+    async def scenario():
+        async with listening(write_seconds=A_WHILE) as place:
+            client = await place.dial_and_never_read()
+            client.writer.transport.resume_reading()
+            client.say(get("/pour"))
+            loop = asyncio.get_running_loop()
+            enough = loop.time() + 3 * A_WHILE
+            while loop.time() < enough:
+                await client.reader.readexactly(20_000)
+                await asyncio.sleep(A_WHILE / 20)
+            assert not place.app.cancelled.is_set()
 
     run(scenario())
 
@@ -442,19 +501,25 @@ def test_an_answer_before_the_body_leaves_the_connection_usable(run):
     run(scenario())
 
 
-def test_the_rest_of_an_answered_body_is_read_only_so_far_and_so_long(run):
+@pytest.mark.parametrize(
+    ("limits", "rest"),
+    [
+        ({"linger_seconds": SOON}, b""),
+        ({"linger_bytes": 1000, "linger_seconds": 3600}, b"x" * 50_000),
+    ],
+)
+def test_the_rest_of_an_answered_body_is_read_only_so_far_and_so_long(run, limits, rest):
     async def scenario():
-        async with listening(linger_bytes=1000, linger_seconds=SOON) as place:
-            for rest in (b"", b"x" * 50_000):
-                client = await place.dial()
-                assert (await client.ask(post("/early", "Content-Length: 1000000"))).json == "early"
-                client.say(rest)
-                assert await client.is_closed()
+        async with listening(**limits) as place:
+            client = await place.dial()
+            assert (await client.ask(post("/early", "Content-Length: 1000000"))).json == "early"
+            client.say(rest)
+            assert await client.is_closed()
 
     run(scenario())
 
 
-def test_an_answer_without_end_is_broken_off_so_that_nobody_takes_it_for_whole(run):
+def test_an_answer_without_end_is_broken_off_so_that_nobody_takes_it_for_whole(run, caplog):
     async def scenario():
         async with listening() as place:
             client = await place.dial()
@@ -462,6 +527,7 @@ def test_an_answer_without_end_is_broken_off_so_that_nobody_takes_it_for_whole(r
                 await client.get("/half")
 
     run(scenario())
+    assert not caplog.records
 
 
 def test_a_fault_of_the_application_is_answered_with_500(run, caplog):

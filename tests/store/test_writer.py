@@ -248,12 +248,28 @@ def with_connection(connection: Connection) -> None:
         insert("sneaked in")(connection)
 
 
-@pytest.mark.parametrize("job", [lambda connection: connection.execute("ROLLBACK"), with_connection])
-def test_a_job_that_ends_the_transaction_is_named_a_bug(
-    database: Database, job: Callable[[Connection], object]
+def rollback(connection: Connection) -> None:
+    connection.execute("ROLLBACK")
+
+
+def transaction_of_its_own(connection: Connection) -> None:
+    connection.execute("COMMIT")
+    connection.execute("BEGIN")
+
+
+@pytest.mark.parametrize(
+    ("job", "error"),
+    [
+        (rollback, BrokenJobError),
+        (with_connection, BrokenJobError),
+        (transaction_of_its_own, sqlite3.OperationalError),
+    ],
+)
+def test_a_job_that_ends_the_transaction_fails_and_the_thread_goes_on(
+    database: Database, job: Callable[[Connection], None], error: type[Exception]
 ) -> None:
     async def scene() -> None:
-        with pytest.raises(BrokenJobError):
+        with pytest.raises(error):
             await database.write(job)
         await database.write(insert("next"))
 

@@ -150,9 +150,6 @@ class HouseProtocol(HttpToolsProtocol):
         self._in_head, self._in_body, self._body_bytes = False, True, 0
         self._await_body()
 
-    def on_chunk_header(self) -> None:
-        self._heard = True
-
     def on_body(self, body: bytes) -> None:
         self._heard = True
         self._body_bytes += len(body)
@@ -202,16 +199,18 @@ class HouseProtocol(HttpToolsProtocol):
         serve: Any = partial(self._serve, cycle, app)
         self._task = self._speaking.tasks.start("request", cycle.run_asgi(serve))
 
-    async def _serve(
-        self, cycle: RequestResponseCycle, app: ASGIApp, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _serve(self, cycle: RequestResponseCycle, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        stopped = False
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError:
-            if not (cycle.response_started or cycle.disconnected or self.flow.write_paused):
-                await send_refusal(send, StoppingError("This listener is closing; try again in a moment."))
-        if not (cycle.response_complete or cycle.disconnected):
+            stopped = True
+        if cycle.response_complete or cycle.disconnected:
+            return
+        if cycle.response_started or self.flow.write_paused:
             self._break_off(cycle)
+        elif stopped:
+            await send_refusal(send, StoppingError("This listener is closing; try again in a moment.", retry_after=1))
 
     def _break_off(self, cycle: RequestResponseCycle) -> None:
         """The answer has no end. Closing without one tells the peer that a part is not the whole."""
@@ -268,7 +267,6 @@ class HouseProtocol(HttpToolsProtocol):
         self._running.disconnected = True
         self._running.message_event.set()
         self._running = None
-        self.flow.resume_writing()
         patience = self.loop.call_later(self._limits.gone_seconds, self._task.cancel)
         self._task.add_done_callback(lambda _: patience.cancel())
 

@@ -118,7 +118,7 @@ class Writer:
             outcomes = self._commit(connection, orders)
         except (sqlite3.Error, ThorpError) as error:
             with suppress(sqlite3.Error):
-                pass
+                connection.execute("ROLLBACK")  # often SQLite has done so itself
             outcomes = [Outcome(error=explained(error, self._path)) for _ in orders]
         _tell([(order.future, _passed_on(order, outcome)) for order, outcome in zip(orders, outcomes, strict=True)])
 
