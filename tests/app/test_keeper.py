@@ -106,7 +106,7 @@ def test_an_objection_leaves_everything_as_it_was(file: ConfigFile) -> None:
     case = case_of(file, Part(), Part(objection="The port 9002 is taken by the printer."))
     before = file.read()
 
-    with pytest.raises(ConfigVetoError, match="Nothing was changed: The port 9002 is taken by the printer."):
+    with pytest.raises(ConfigVetoError, match=r"Nothing was changed: The port 9002 is taken by the printer\."):
         case.change({"local.port": 9002, "logs.level": "debug"})
 
     assert file.read() == before

@@ -202,7 +202,10 @@ def test_a_running_node_follows_an_edit_or_it_is_taken_back(
 
 
 @pytest.mark.parametrize(("given", "says"), [("", "Set VISUAL or EDITOR"), ("/no/such/editor", "failed")])
-def test_without_a_working_editor_the_remedy_is_told(thorp: Thorp, given: str, says: str) -> None:
+def test_without_a_working_editor_the_remedy_is_told(
+    thorp: Thorp, given: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found = thorp("config", "edit", EDITOR=given)
 
     assert found.code == 2

@@ -38,9 +38,10 @@ test("a capability is listed or says why not", () => {
   });
 });
 
-test("settings that wait for a restart are added up, each once", () => {
-  const keys = ["mesh.port", "local.port"];
-  assert.deepEqual(after({ kind: "config.changed", keys, needs_restart: keys })?.config.needs_restart, ["local.port", "mesh.port"]);
+test("settings wait for a restart until they do not any more", () => {
+  const waiting = after({ kind: "config.changed", keys: [], needs_restart: ["local.port", "mesh.port"] });
+  assert.deepEqual(waiting?.config.needs_restart, ["local.port", "mesh.port"]);
+  assert.deepEqual(after({ kind: "config.changed", keys: [], needs_restart: [] })?.config.needs_restart, []);
 });
 
 test("an exposed listener goes away; one that was there already is no news", () => {

@@ -188,6 +188,28 @@ test("a change that does not fit asks for a new snapshot, without a word", async
   scene.watch.stop();
 });
 
+test("new snapshots come soon when changes ask for them now and then, and seldom when each one does", async () => {
+  const misfit = change("b1-2", { kind: "config.changed", keys: ["node.name"], needs_restart: [] });
+  const scene = new Scene();
+  for (const lasted of [2000, 2000, 2000]) {
+    await scene.live();
+    await scene.pass(lasted);
+    scene.last.send(misfit);
+    await scene.settle();
+    await scene.pass(500);
+  }
+  assert.equal(scene.connections.length, 4);
+  for (const connections of [4, 5]) {
+    await scene.live();
+    scene.last.send(misfit);
+    await scene.settle();
+    await scene.pass(500);
+    assert.equal(scene.connections.length, connections, "the pause grows");
+    await scene.pass(1000);
+  }
+  scene.watch.stop();
+});
+
 test("a login that ended leads to the door, not to another try", async () => {
   const scene = new Scene();
   scene.last.refuse(401, "This key is not known here.");

@@ -20,6 +20,7 @@ from typing import Final, Protocol, TextIO
 
 from thorp.base.files import explaining
 from thorp.base.moments import rfc3339
+from thorp.base.printable import printable
 from thorp.base.redact import redact
 from thorp.base.request import current_request
 from thorp.base.settings import setting
@@ -172,7 +173,7 @@ class HumanLines(logging.Formatter):
             text += f"\n{trace}"
         level = self._coloured(f"{record.levelname.lower():<7}", record.levelno)
         name = record.name.removeprefix("thorp.")
-        return f"{clock} {level} {name}  " + _harmless(text).replace("\n", "\n  ")
+        return f"{clock} {level} {name}  " + printable(text).replace("\n", "\n  ")
 
     def _coloured(self, word: str, level: int) -> str:
         colour = COLOURS.get(level) if self._colours else None
@@ -195,8 +196,3 @@ def _trace(record: logging.LogRecord) -> str:
 def _clean(text: str) -> str:
     shortened = text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text)} characters)"
     return redact(shortened)
-
-
-def _harmless(text: str) -> str:
-    """Control characters are shown, not sent to the terminal."""
-    return "".join(one if one in "\n\t" or one.isprintable() else repr(one)[1:-1] for one in text)

@@ -9,6 +9,7 @@ from thorp.cli.output import Output
 
 UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB")
 STEP: Final = 1000
+ROUND: Final = 10  # from here on nobody wants a decimal
 
 
 @click.command
@@ -60,12 +61,11 @@ def size(count: int | None) -> str:
     """Bytes for people; None is unknown."""
     if count is None:
         return "unknown"
-    amount = float(count)
-    for unit in UNITS:
-        if amount < STEP or unit == UNITS[-1]:
-            return f"{amount:.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:.1f} {unit}"  # noqa: PLR2004
-        amount /= STEP
-    raise AssertionError
+    amount, unit = float(count), 0
+    while amount >= STEP and unit < len(UNITS) - 1:
+        amount, unit = amount / STEP, unit + 1
+    digits = 1 if unit and amount < ROUND else 0
+    return f"{amount:.{digits}f} {UNITS[unit]}"
 
 
 def span(seconds: float) -> str:

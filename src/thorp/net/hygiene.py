@@ -41,21 +41,29 @@ class MalformedRequestError(UsageError):
 
 
 class HeadTooLargeError(UsageError):
+    """More headers, or longer ones, than a request may have."""
+
     code = "net.head_too_large"
     status = 431
 
 
 class TargetTooLongError(UsageError):
+    """An address longer than this node reads."""
+
     code = "net.target_too_long"
     status = 414
 
 
 class BadMethodError(UsageError):
+    """A method that this node does not speak."""
+
     code = "net.bad_method"
     status = 405
 
 
 class BadVersionError(UsageError):
+    """A version of HTTP that this node does not speak."""
+
     code = "net.bad_version"
     status = 505
 
@@ -73,10 +81,14 @@ class TooSlowError(DeadlineError):
 
 
 class PipelineFullError(BusyError):
+    """Too many requests sent ahead on one connection."""
+
     code = "net.pipeline_full"
 
 
 class TooManyConnectionsError(TryAgainError):
+    """All connections this listener may hold are in use."""
+
     code = "net.too_many_connections"
 
 

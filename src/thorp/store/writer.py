@@ -142,7 +142,7 @@ def _performed(job: Job[Any], connection: sqlite3.Connection, path: Path) -> Out
         if isinstance(outcome.error, sqlite3.Error):
             raise outcome.error
         raise BrokenJobError("A job ended the transaction it was lent; report this as a bug.") from outcome.error
-    if outcome.error:
+    if outcome.error is not None:
         connection.execute("ROLLBACK TO job")
         outcome = Outcome(error=explained(outcome.error, path))
     connection.execute("RELEASE job")
@@ -151,7 +151,7 @@ def _performed(job: Job[Any], connection: sqlite3.Connection, path: Path) -> Out
 
 def _passed_on(order: Order[Any], outcome: Outcome) -> Outcome:
     """The outcome, heard by `committed` first."""
-    if order.committed is None or outcome.error:
+    if order.committed is None or outcome.error is not None:
         return outcome
     return Outcome(outcome.result, _attempt(partial(order.committed, outcome.result)).error)
 
@@ -177,7 +177,7 @@ def _settle(told: Sequence[Told]) -> None:
     for future, outcome in told:
         if future.done():
             continue  # given up meanwhile
-        if outcome.error:
+        if outcome.error is not None:
             future.set_exception(outcome.error)
         else:
             future.set_result(outcome.result)

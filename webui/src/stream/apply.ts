@@ -14,11 +14,6 @@ function risen(status: Status): Status {
   return up ? { ...status, node: { ...status.node, state: "running" } } : status;
 }
 
-/** A setting that took effect at once may show anywhere in the status, so only the node can say what it is now. */
-function tookEffect({ keys, needs_restart }: Extract<Change, { kind: "config.changed" }>): boolean {
-  return keys.some((key) => !needs_restart.includes(key));
-}
-
 function exposed(status: Status, address: string | null): Status | null {
   const now = status.listeners.filter(({ kind }) => kind === "exposed");
   if (address === null) {
@@ -41,9 +36,9 @@ export function apply(status: Status, change: Change, at: number): Status | null
       return capabilities && { ...status, capabilities };
     }
     case "config.changed": {
-      if (tookEffect(change)) return null;
-      const needs_restart = [...new Set([...status.config.needs_restart, ...change.needs_restart])].sort();
-      return { ...status, config: { ...status.config, needs_restart } };
+      // A setting that took effect at once may show anywhere in the status: only the node can say what it is now.
+      if (change.keys.length > 0) return null;
+      return { ...status, config: { ...status.config, needs_restart: change.needs_restart } };
     }
     case "exposure.changed":
       return exposed(status, change.address);

@@ -8,6 +8,7 @@ import type { Sent } from "./sse";
 import { type News, aheadBy } from "./view";
 
 export const STEADY_AFTER = 10_000; // a connection that lasted this long was a good one
+export const STEADY_BEFORE_MISFIT = 1_000; // a change that asks for a new snapshot is no fault of the connection
 
 export interface Watch {
   /** Do not wait for the next try. */
@@ -97,7 +98,7 @@ export function watch(token: string, tell: (news: News) => void, signedOut: () =
       if (end.why === "misfit" || end.why === "unreadable") listening.startAfresh();
 
       const now = ports.now();
-      if (now - openedAt >= STEADY_AFTER) failures = 0;
+      if (now - openedAt >= (end.why === "misfit" ? STEADY_BEFORE_MISFIT : STEADY_AFTER)) failures = 0;
       if (failures === 0) lostAt = now;
       const pause = pauseBefore(failures, ports.chance(), end.wished);
       if (failures > 0 || listening.knowsNothing()) tellLoss(end, lostAt, now + pause);

@@ -1,0 +1,89 @@
+"""The pages that work without JavaScript."""
+
+import asyncio
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from thorp.identity.principals import owner
+from thorp.testing.asgi import Heard
+from thorp.testing.web import WebWorld
+
+
+def told(story: Any) -> Any:
+    return asyncio.run(story)
+
+
+async def posted(world: WebWorld, code: str) -> Heard:
+    return await world.ask("POST", "/plain/claim", urlencode({"code": code}).encode())
+
+
+def test_the_form_claims_and_leaves_a_strict_cookie() -> None:
+    async def story() -> Heard:
+        world = WebWorld()
+        return await posted(world, world.desk.claim_code().text)
+
+    heard = told(story())
+    assert (heard.status, heard.headers["location"]) == (303, "/plain/status")
+    cookie = heard.headers["set-cookie"].lower()
+    assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/plain"))
+
+
+@pytest.mark.parametrize("code", ["", "AAAAAAAA", "<script>", "x" * 5000])
+def test_a_wrong_code_is_told_in_the_page_and_is_text(code: str) -> None:
+    async def story() -> Heard:
+        world = WebWorld()
+        world.desk.claim_code()
+        return await posted(world, code)
+
+    heard = told(story())
+    assert heard.status == 401
+    assert b'role="alert"' in heard.body
+    assert b"<script>" not in heard.body
+
+
+def test_after_the_claim_the_same_form_signs_in() -> None:
+    async def story() -> list[int]:
+        world = WebWorld()
+        first = await posted(world, world.desk.claim_code().text)
+        second = await posted(world, world.desk.mint_login_code().text)
+        return [first.status, second.status]
+
+    assert told(story()) == [303, 303]
+
+
+def test_the_status_page_shows_names_as_text() -> None:
+    async def story() -> Heard:
+        world = await WebWorld().opened()
+        world.around.calls_itself = "<b>kitchen</b>"
+        return await world.ask("GET", "/plain/status", b"", owner())
+
+    heard = told(story())
+    assert b"&lt;b&gt;kitchen" in heard.body
+    assert b"<b>" not in heard.body
+    assert b"node.echo@1.0" in heard.body
+
+
+def test_who_may_not_see_the_status_gets_a_page_with_the_way_in() -> None:
+    heard = told(WebWorld().ask("GET", "/plain/status"))
+    assert heard.status == 401
+    assert b'href="/plain/claim"' in heard.body
+
+
+def test_leaving_ends_the_session_and_takes_the_cookie_back() -> None:
+    async def story() -> tuple[Heard, bool]:
+        world = WebWorld()
+        session, _ = await world.desk.claim(world.desk.claim_code().text)
+        heard = await world.ask("POST", "/plain/leave", b"", owner(session.id))
+        return heard, await world.desk.end_session(session.id)
+
+    heard, was_live = told(story())
+    assert heard.status == 303
+    assert "max-age=0" in heard.headers["set-cookie"].lower()
+    assert not was_live
+
+
+def test_the_style_is_there() -> None:
+    heard = told(WebWorld().ask("GET", "/plain/look.css"))
+    assert heard.headers["content-type"].startswith("text/css")

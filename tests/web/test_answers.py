@@ -1,0 +1,26 @@
+"""How an answer and an error look on each face."""
+
+from thorp.base.errors import NotFoundError, TryAgainError
+from thorp.web.answers import error_answer, error_page, json_answer, page
+
+
+def test_json_is_json() -> None:
+    answer = json_answer({"a": 1}, 201)
+    assert (answer.status_code, answer.body, answer.media_type) == (201, b'{"a":1}', "application/json")
+
+
+def test_an_error_keeps_its_status_and_says_when_to_come_back() -> None:
+    answer = error_answer(TryAgainError("Later."))
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+
+
+def test_an_error_page_shows_the_message_and_no_markup_of_it() -> None:
+    answer = error_page(NotFoundError("<script>alert(1)</script>"))
+    assert answer.status_code == 404
+    assert b"<script>" not in answer.body
+    assert b"&lt;script&gt;" in answer.body
+
+
+def test_a_title_is_text() -> None:
+    assert b"<b>" not in page("<b>", "").body

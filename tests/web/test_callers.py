@@ -1,0 +1,25 @@
+"""What access found out is read back; without it everybody is nobody."""
+
+import pytest
+from starlette.requests import Request
+
+from thorp.identity.principals import NOBODY, owner
+from thorp.web.callers import principal_of, request_id_of
+
+
+def request(state: dict[str, object]) -> Request:
+    return Request({"type": "http", "state": state, "headers": []})
+
+
+def test_the_principal_is_the_one_access_set() -> None:
+    assert principal_of(request({"thorp.principal": owner()})).is_owner
+
+
+@pytest.mark.parametrize("state", [{}, {"thorp.principal": None}, {"thorp.principal": "owner"}])
+def test_whatever_else_stands_there_is_nobody(state: dict[str, object]) -> None:
+    assert principal_of(request(state)) is NOBODY
+
+
+def test_the_request_id_is_handed_on() -> None:
+    assert request_id_of(request({"thorp.request_id": "r1"})) == "r1"
+    assert request_id_of(request({})) == ""

@@ -1,0 +1,68 @@
+"""The API's own description is complete and valid."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import schemathesis
+
+from thorp.identity.principals import keyed
+from thorp.testing.web import WebWorld
+from thorp.web.openapi import Schemas, document
+from thorp.web.routes import EVERY_ROUTE
+from thorp.web.table import NounRoute, RawRoute
+from thorp.wire.capabilities import every_capability
+from thorp.wire.model import Message
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*(references(one) for one in value.values()))
+    return set().union(*(references(one) for one in value)) if isinstance(value, list) else set()
+
+
+def test_every_route_that_is_no_page_is_described() -> None:
+    paths = document()["paths"]
+    for route in EVERY_ROUTE:
+        if route.path == "/api/v1/call/{name}" or (isinstance(route, RawRoute) and route.html):
+            continue
+        assert paths[route.path][route.method.lower()]["x-floor"] == str(route.floor)
+
+
+def test_every_declared_capability_can_be_called_without_another_line() -> None:
+    paths = document()["paths"]
+    for capability in every_capability():
+        operation = paths[f"/api/v1/call/{capability.name}"]["post"]
+        assert operation["x-schema-hash"] == capability.schema_hash()
+
+
+def test_every_reference_leads_somewhere() -> None:
+    made = document()
+    names = {f"#/components/schemas/{name}" for name in made["components"]["schemas"]}
+    assert references(made["paths"]) | references(made["components"]) <= names
+
+
+def test_a_validator_of_others_reads_it() -> None:
+    schema = schemathesis.openapi.from_dict(document())
+    assert schema.statistic.operations.total == sum(len(methods) for methods in document()["paths"].values())
+
+
+def test_path_parameters_are_fields_of_the_request() -> None:
+    for route in EVERY_ROUTE:
+        if isinstance(route, NounRoute):
+            wanted = {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
+            assert wanted <= set(route.capability.request.model_fields), route.path
+
+
+def test_two_messages_of_one_name_are_noticed() -> None:
+    first, second = type("Thing", (Message,), {}), type("Thing", (Message,), {"__doc__": "Another thing."})
+    schemas = Schemas()
+    schemas.ref(first)
+    with pytest.raises(ValueError, match="Thing"):
+        schemas.ref(second)
+
+
+def test_any_key_may_read_it() -> None:
+    heard = asyncio.run(WebWorld().ask("GET", "/api/v1/openapi.json", b"", keyed("k1", frozenset())))
+    assert heard.json["openapi"] == "3.1.0"
