@@ -18,6 +18,7 @@ from tests.docs.pages import ROOT
 PATIENCE = 60.0  # seconds for a whole session; a shell that hangs is ended and the test fails
 END = "--- end of command ---"
 SHOWN_PORT = "8737"
+ANY = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,12 @@ def steps(block: str) -> Iterator[Step]:
 
 
 def pattern(shown: str) -> re.Pattern[str]:
-    """What the output has to look like. Runs of spaces in front of `…` are alignment and may be any."""
-    lines = []
-    for line in shown.split("\n"):
-        if line == "…":
-            lines.append(r"(?:[^\n]*\n)*?")
-        else:
-            text = re.escape(line).replace(re.escape("…"), r"[^\n]*?").replace(SHOWN_PORT, r"(?P<port>\d+)", 1)
-            lines.append(text.replace(SHOWN_PORT, r"\d+") + r"\n")
-    return re.compile("".join(lines))
+    """What the output has to look like. The first port in it may be any, and is remembered."""
+    lines = (
+        r"(?:[^\n]*\n)*?" if line == ANY else re.escape(line).replace(re.escape(ANY), r"[^\n]*?") + r"\n"
+        for line in shown.split("\n")
+    )
+    return re.compile("".join(lines).replace(SHOWN_PORT, r"(?P<port>\d+)", 1).replace(SHOWN_PORT, r"\d+"))
 
 
 class Shell:

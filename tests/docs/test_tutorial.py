@@ -11,7 +11,7 @@ START = (
     Step("export THORP_HOME=~/guide", ""),
     Step("thorp up --detach", "… is up: http://127.0.0.1:8737/#code=…\n…"),
 )
-GUIDES = [path for path in sorted((ROOT / "docs/guide").glob("*.md")) if "\n```console\n" in path.read_text()]
+GUIDES = [guide for guide in sorted((ROOT / "docs/guide").glob("*.md")) if "\n```console\n" in guide.read_text()]
 
 
 def sessions(page: Path) -> list[Step]:
@@ -27,10 +27,10 @@ def test_the_first_hour_goes_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("curl")
-@pytest.mark.parametrize("page", GUIDES, ids=[page.stem for page in GUIDES])
-def test_a_guide_goes_as_written(tmp_path: Path, page: Path) -> None:
+@pytest.mark.parametrize("guide", GUIDES, ids=[guide.stem for guide in GUIDES])
+def test_a_guide_goes_as_written(tmp_path: Path, guide: Path) -> None:
     with shell(tmp_path) as terminal:
-        for step in (*START, *sessions(page)):
+        for step in (*START, *sessions(guide)):
             terminal.run(step)
 
 

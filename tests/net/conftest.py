@@ -111,6 +111,10 @@ class TinyApp:
         await self.begin(send)
         await send({"type": "http.response.body", "body": b"x" * 50_000})
 
+    async def do_flood(self, scope, receive, send):
+        await self.begin(send)
+        await send({"type": "http.response.body", "body": b"x" * 1_000_000})
+
     async def do_bighalf(self, scope, receive, send):
         await self.begin(send)
         await send({"type": "http.response.body", "body": b"x" * 50_000, "more_body": True})

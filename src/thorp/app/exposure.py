@@ -24,7 +24,7 @@ from thorp.net.facts import ListenerFacts
 from thorp.net.guards import Guard, GuardPolicy
 from thorp.net.listen import TcpListener
 from thorp.net.settings import LocalSettings
-from thorp.net.tls import expires, fingerprint, make_certificate, server_context
+from thorp.net.tls import Certificate, expires, fingerprint_of, make_certificate, server_context
 from thorp.node import listener_row
 from thorp.web.routes.plain import FORMS
 from thorp.wire.capabilities.exposure import (
@@ -91,23 +91,23 @@ class ExposedMaker:
         if way.plain:
             listener = TcpListener(facts, way.host, way.port, self._guarded, setting="local.expose_port")
             return Prepared(listener, "http", host, None)
-        certificate = self._certificate(host)
-        tls = server_context(self._keys / CERTIFICATE, self._keys / CERTIFICATE_KEY)
+        own = self._certificate(host)
+        tls = server_context(own.certificate, own.key)
         listener = TcpListener(facts, way.host, way.port, self._guarded, tls=tls, setting="local.expose_port")
-        return Prepared(listener, "https", host, fingerprint(certificate))
+        return Prepared(listener, "https", host, own.fingerprint)
 
-    def _certificate(self, host: str) -> bytes:
+    def _certificate(self, host: str) -> Certificate:
         """The certificate that is there, as long as it lives; its fingerprint is what people have compared."""
-        path = self._keys / CERTIFICATE
-        if facts_of(DISK, path) and facts_of(DISK, self._keys / CERTIFICATE_KEY):
-            certificate = read_bounded(DISK, path, LARGEST_PEM)
-            if expires(certificate) > self._clock.wall():
-                return certificate
+        path, key_path = self._keys / CERTIFICATE, self._keys / CERTIFICATE_KEY
+        if facts_of(DISK, path) and facts_of(DISK, key_path):
+            kept, key = read_bounded(DISK, path, LARGEST_PEM), read_bounded(DISK, key_path, LARGEST_PEM)
+            if expires(kept) > self._clock.wall():
+                return Certificate(kept, key, fingerprint_of(kept))
         name = socket.gethostname().partition(".")[0] or "thorp"
-        certificate, key = make_certificate((name, f"{name}.local", host, "localhost"), self._clock.wall())
-        write_atomically(DISK, self._keys / CERTIFICATE_KEY, key)
-        write_atomically(DISK, path, certificate)
-        return certificate
+        made = make_certificate((name, f"{name}.local", host, "localhost"), self._clock.wall())
+        write_atomically(DISK, key_path, made.key)
+        write_atomically(DISK, path, made.certificate)
+        return made
 
 
 class Exposure:

@@ -3,14 +3,10 @@
 from collections.abc import Callable
 
 from thorp.access.claim import ClaimDesk
+from thorp.app.ready import login_url
 from thorp.base.moments import rfc3339
 from thorp.wire.capabilities.login import LOGIN_CODE, LoginCodeAnswer
 from thorp.wire.capability import Call, Nothing, Offer
-
-
-def login_url(address: str, code: str | None) -> str:
-    """What to open in a browser: the code stands in the fragment, which no server ever sees."""
-    return f"{address}/" + (f"#code={code}" if code else "")
 
 
 class LoginDesk:

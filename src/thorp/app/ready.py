@@ -7,6 +7,11 @@ from typing import Any
 from thorp.base.errors import ThorpError
 
 
+def login_url(address: str, code: str | None) -> str:
+    """What to open in a browser: the code stands in the fragment, which no server ever sees."""
+    return f"{address}/" + (f"#code={code}" if code else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A node that can be used."""
@@ -19,8 +24,7 @@ class Ready:
 
     @property
     def url(self) -> str:
-        """What to open: the code stands in the fragment, which no server ever sees."""
-        return f"{self.address}/" + (f"#code={self.code}" if self.code else "")
+        return login_url(self.address, self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,13 @@ def failed_line(error: ThorpError) -> bytes:
 def parse_line(line: bytes) -> Ready | StartFailed | None:
     """What the child said; None when it ended without a word."""
     try:
-        told: dict[str, dict[str, Any]] = json.loads(line)
+        told: Any = json.loads(line)
     except ValueError:
         return None
-    if "ready" in told:
-        return Ready(**told["ready"])
-    return StartFailed(**told["failed"]) if "failed" in told else None
+    match told:
+        case {"ready": dict() as said}:
+            return Ready(**said)
+        case {"failed": dict() as said}:
+            return StartFailed(**said)
+        case _:
+            return None

@@ -69,7 +69,7 @@ class IntegrityError(ThorpError):
     """Bytes are not what they claim to be."""
 
     code = "integrity"
-    status = 500
+    status = 422
     exit_code = 6
 
 

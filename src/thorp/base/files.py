@@ -54,6 +54,7 @@ class FileFaultError(IntegrityError):
     """The disk did not do what it was asked to."""
 
     code = "files.fault"
+    status = 500
 
 
 class FileKind(StrEnum):

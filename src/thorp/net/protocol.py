@@ -199,7 +199,9 @@ class HouseProtocol(HttpToolsProtocol):
         serve: Any = partial(self._serve, cycle, app)
         self._task = self._speaking.tasks.start("request", cycle.run_asgi(serve))
 
-    async def _serve(self, cycle: RequestResponseCycle, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, cycle: RequestResponseCycle, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         stopped = False
         try:
             await app(scope, receive, send)

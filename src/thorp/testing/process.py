@@ -1,21 +1,52 @@
 """A real node as a real process, in a home of its own, ended by its process id."""
 
 import contextlib
+import json
 import os
+import queue
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Generator
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from thorp.app.lock import read_holder
 from thorp.app.paths import Paths
 from thorp.app.ready import Ready, StartFailed, parse_line
-from thorp.net.blocking import BlockingClient
+from thorp.base.clock import SystemClock
+from thorp.base.errors import ThorpError
+from thorp.net.blocking import BlockingClient, SseFrame
 
+T = TypeVar("T")
 PATIENCE: Final = 60.0  # seconds until a hanging child fails the test; nothing is measured by it
+ANY_PORT: Final = ("--port", "0")
+
+
+def until(condition: Callable[[], T | None], what: str) -> T:
+    """The first true answer of `condition`, asked again and again; a test that waits in vain says for what."""
+    clock = SystemClock()
+    end = clock.monotonic() + PATIENCE
+    while not (answer := condition()):
+        if clock.monotonic() > end:
+            raise AssertionError(f"waited {PATIENCE:g} s in vain: {what}")
+        time.sleep(0.01)
+    return answer
+
+
+def processes_of(session: int) -> set[int]:
+    """Every process of a session that still runs; what has ended and was not reaped does not count."""
+    found: set[int] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session, *_ = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if int(its_session) == session and state not in "ZX":
+                found.add(int(stat.parent.name))
+    return found
 
 
 def environment_of(home: Path, **more: str) -> dict[str, str]:
@@ -35,6 +66,52 @@ def run_thorp(home: Path, *words: str, stdin: str = "", **more: str) -> "subproc
         timeout=PATIENCE,
         check=False,
     )
+
+
+@dataclass(eq=False)
+class Watching:
+    """Reads a stream in a thread of its own, so that a test can do something meanwhile and see what came of it."""
+
+    frames: Iterator[SseFrame]
+    seen: list[SseFrame] = field(default_factory=list[SseFrame])  # taken by the test so far
+    failure: ThorpError | None = None  # None after the end: the stream ended in good order
+    _arrived: "queue.Queue[SseFrame | None]" = field(default_factory=queue.Queue[SseFrame | None])
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            for frame in self.frames:
+                self._arrived.put(frame)
+        except ThorpError as error:
+            self.failure = error
+        finally:
+            self._arrived.put(None)
+
+    def take(self) -> SseFrame | None:
+        """The next frame; None at the end."""
+        frame = self._arrived.get(timeout=PATIENCE)
+        if frame is None:
+            self._thread.join(PATIENCE)
+        else:
+            self.seen.append(frame)
+        return frame
+
+    def change(self, kind: str) -> dict[str, Any]:
+        """The next change of one kind; everything before it is passed over."""
+        while frame := self.take():
+            if frame.event == "change" and frame.data["kind"] == kind:
+                return frame.data
+        raise AssertionError(f"the stream ended without a change `{kind}`: {self.failure}")
+
+    def rest(self) -> list[SseFrame]:
+        """Everything until the end."""
+        before = len(self.seen)
+        while self.take():
+            pass
+        return self.seen[before:]
 
 
 @dataclass(slots=True)
@@ -72,6 +149,25 @@ class NodeProcess:
         answer = self.owner().request("POST", "/api/v1/keys", {"name": "test", "scopes": list(scopes), **more})
         return answer.data
 
+    def status(self) -> dict[str, Any]:
+        return self.owner().request("GET", "/api/v1/status").data
+
+    def watch(self, method: str = "GET", path: str = "/api/v1/stream", body: object = None) -> Watching:
+        """A stream of this node, as its owner sees it; without arguments that of its changes."""
+        return Watching(self.owner().events(method, path, body))
+
+    def thorp(self, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        """One command line of this node's owner."""
+        return run_thorp(self.home, *words, **more)
+
+    def log(self) -> list[dict[str, str]]:
+        """Everything this home's nodes have logged so far."""
+        return [json.loads(line) for line in (self.paths.logs / "thorp.log").read_text().splitlines()]
+
+    def processes(self) -> set[int]:
+        """Every running process that belongs to this node."""
+        return processes_of(self.process.pid)
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; answers with the exit code."""
         if self.process.poll() is None:
@@ -87,18 +183,19 @@ class DidNotStartError(Exception):
         self.said = said
 
 
-def start_node(home: Path, *words: str, **more: str) -> NodeProcess:
-    """Start a node on a free port and wait until it is ready."""
+def start_node(home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, **more: str) -> NodeProcess:
+    """Start a node on a free port and wait until it is ready. It has a session of its own."""
     reading, writing = os.pipe()
     output = home.parent / f"{home.name}.output"
     with output.open("ab") as log, os.fdopen(reading, "rb") as told:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "thorp", "up", "--port", "0", *words, "--ready-fd", str(writing)],
+            [sys.executable, "-m", "thorp", "up", *flags, *words, "--ready-fd", str(writing)],
             env=environment_of(home, **more),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=(writing,),
+            start_new_session=True,
         )
         os.close(writing)
         said = parse_line(told.readline())
@@ -109,9 +206,9 @@ def start_node(home: Path, *words: str, **more: str) -> NodeProcess:
 
 
 @contextlib.contextmanager
-def running_node(home: Path, *words: str, **more: str) -> Generator[NodeProcess]:
+def running_node(home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, **more: str) -> Generator[NodeProcess]:
     """A node for the length of a block."""
-    node = start_node(home, *words, **more)
+    node = start_node(home, *words, flags=flags, **more)
     try:
         yield node
     finally:
@@ -120,3 +217,18 @@ def running_node(home: Path, *words: str, **more: str) -> Generator[NodeProcess]
         except subprocess.TimeoutExpired:
             node.end(signal.SIGKILL)
             raise
+
+
+@contextlib.contextmanager
+def detached_node(home: Path, *words: str, **more: str) -> Generator[dict[str, Any]]:
+    """What `thorp up --detach` says; whatever then runs on this home is gone after the block."""
+    up = run_thorp(home, "up", "--detach", "--json", *ANY_PORT, *words, **more)
+    try:
+        if up.returncode:
+            raise DidNotStartError(None, up.stderr)
+        yield json.loads(up.stdout)
+    finally:
+        lock = home / "run" / "lock"
+        if run_thorp(home, "down").returncode and (holder := read_holder(lock)):
+            os.kill(holder.pid, signal.SIGKILL)
+            until(lambda: read_holder(lock) is None, "the killed node is gone")

@@ -1,0 +1,28 @@
+"""The parts meet: a built node offers everything that is declared."""
+
+from pathlib import Path
+
+from thorp.testing.process import running_node
+from thorp.wire.capabilities import every_capability
+
+
+def test_every_declared_capability_is_offered_and_listed(tmp_path: Path) -> None:
+    with running_node(tmp_path / "home") as node:
+        rows = node.owner().request("GET", "/api/v1/capabilities").data["capabilities"]
+    assert {row["id"] for row in rows if row["listed"]} == {one.id for one in every_capability()}
+
+
+def test_the_services_start_below_what_stands_on_them(tmp_path: Path) -> None:
+    with running_node(tmp_path / "home") as node:
+        status = node.owner().request("GET", "/api/v1/status").data
+    assert [row["name"] for row in status["services"]] == ["store", "capabilities", "socket", "local", "exposure"]
+    assert {row["state"] for row in status["services"]} == {"running"}
+    assert {row["kind"]: row["state"] for row in status["listeners"]} == {"local": "open", "socket": "open"}
+    assert status["node"]["id"] == node.ready.node_id
+
+
+def test_the_owners_token_is_the_owner_over_tcp_and_a_stranger_is_not(tmp_path: Path) -> None:
+    with running_node(tmp_path / "home") as node:
+        token = node.paths.owner_token.read_text()
+        asked = [node.over_tcp(key).request("GET", "/api/v1/keys").status for key in (token, "", token[:-1] + "!")]
+    assert asked == [200, 401, 401]

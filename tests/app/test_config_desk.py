@@ -1,0 +1,75 @@
+"""Settings on the bus."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from thorp.app.config import ConfigFile, evaluate, sources_of
+from thorp.app.config_desk import ConfigDesk
+from thorp.app.environment import Environment
+from thorp.app.keeper import ConfigKeeper
+from thorp.app.settings import KEYS
+from thorp.base.errors import UsageError
+from thorp.base.files import DISK
+from thorp.identity.principals import owner
+from thorp.wire.capabilities.config import SettingChange, SettingKey
+from thorp.wire.capability import Call, Nothing
+from thorp.wire.changes import Change, ConfigChanged
+from thorp.wire.model import Message
+
+
+class World:
+    def __init__(self, home: Path, environment: Environment | None = None) -> None:
+        self.file = ConfigFile(home / "config.toml", DISK)
+        sources = sources_of(self.file, environment or Environment())
+        self.changes: list[Change] = []
+        self.desk = ConfigDesk(ConfigKeeper(self.file, sources, evaluate(sources)), self.changes.append)
+
+
+def call(message: Message) -> Call:
+    return Call(message, owner(), "r1")
+
+
+def test_every_setting_is_shown_with_its_origin(tmp_path: Path) -> None:
+    world = World(tmp_path, Environment.of({"THORP_NODE_NAME": "kitchen"}))
+    rows = {row.key: row for row in asyncio.run(world.desk.show(call(Nothing()))).settings}
+    assert set(rows) == set(KEYS)
+    assert (rows["node.name"].value, rows["node.name"].origin) == ("kitchen", "environment")
+    assert rows["local.port"].origin == "default"
+    assert all(row.help for row in rows.values())
+
+
+def test_a_change_is_written_told_and_can_be_taken_back(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    answer = asyncio.run(world.desk.set(call(SettingChange(key="node.name", value="attic"))))
+    assert answer.applied == ("node.name",)
+    assert asyncio.run(world.desk.get(call(SettingKey(key="node.name")))).value == "attic"
+    assert "attic" in (world.file.read() or "")
+    asyncio.run(world.desk.unset(call(SettingKey(key="node.name"))))
+    assert asyncio.run(world.desk.get(call(SettingKey(key="node.name")))).origin == "default"
+    assert world.changes[0] == ConfigChanged(keys=("node.name",))
+
+
+def test_what_needs_a_restart_says_so(tmp_path: Path) -> None:
+    answer = asyncio.run(World(tmp_path).desk.set(call(SettingChange(key="local.port", value=9000))))
+    assert (answer.applied, answer.needs_restart) == ((), ("local.port",))
+
+
+def test_a_file_edited_by_hand_is_followed(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.file.path.write_text('[node]\nname = "cellar"\n')
+    assert asyncio.run(world.desk.reload(call(Nothing()))).applied == ("node.name",)
+
+
+@pytest.mark.parametrize("key", ["node.nmae", "node", "", "../node.name"])
+def test_an_unknown_key_is_refused(tmp_path: Path, key: str) -> None:
+    world = World(tmp_path)
+    for step in (world.desk.get(call(SettingKey(key=key))), world.desk.unset(call(SettingKey(key=key)))):
+        with pytest.raises(UsageError):
+            asyncio.run(step)
+
+
+def test_every_capability_of_the_area_is_offered(tmp_path: Path) -> None:
+    offered = {offer.capability.name for offer in World(tmp_path).desk.offers()}
+    assert offered == {"config.show", "config.get", "config.set", "config.unset", "config.reload"}
