@@ -19,6 +19,7 @@ from thorp.base.errors import UnauthenticatedError
 from thorp.identity.grants import KeyGrant
 from thorp.identity.scopes import Scope
 from thorp.testing.shelves import MemoryKeyShelf
+from thorp.wire.envelope import error_body
 
 INFERENCE = frozenset({Scope.INFERENCE})
 
@@ -42,7 +43,7 @@ def test_a_wrong_secret_and_an_unknown_id_look_the_same(house) -> None:
     for one in (wrong_secret, unknown_id):
         with pytest.raises(UnknownKeyError) as caught:
             house.ring.match(parse(one))
-        said.append(caught.value.envelope())
+        said.append(error_body(caught.value))
 
     assert said[0] == said[1]
 

@@ -20,8 +20,6 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
     assert {family.exit_code for family in FAMILIES} == {1, 2, 3, 4, 5, 6, 7, 8, 75}
 
 
-def test_the_envelope_carries_code_message_and_details() -> None:
-    error = ConflictError("It is there already.", name="x")
-    assert error.envelope() == {
-        "error": {"code": "conflict", "message": "It is there already.", "details": {"name": "x"}}
-    }
+def test_an_error_keeps_its_message_and_details() -> None:
+    error = ConflictError("It is there already.", retry_after=2.0, name="x")
+    assert (str(error), error.details, error.retry_after) == ("It is there already.", {"name": "x"}, 2.0)

@@ -1,7 +1,7 @@
 import pytest
 
 from thorp.base.errors import FAMILIES, InternalError, NotFoundError, ThorpError
-from thorp.cli.answered import answered, exit_code_of
+from thorp.cli.answered import answered, exit_code_of, told_of
 from thorp.wire.faults import Fault
 
 TOLD = {"code": "slots.not_ready", "message": "The slot is loading.", "details": {"slot": "chat"}}
@@ -11,7 +11,7 @@ def test_the_error_of_a_node_is_told_in_its_own_words() -> None:
     error = answered(503, {"error": TOLD})
 
     assert error.message == "The slot is loading."
-    assert error.envelope() == {"error": TOLD}
+    assert told_of(error) == {"error": TOLD}
     assert exit_code_of(error) == 75
 
 

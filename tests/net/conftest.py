@@ -215,12 +215,12 @@ class Place:
     async def dial(self) -> Client:
         return self.keep(*await asyncio.open_connection("127.0.0.1", self.listener.port))
 
-    async def dial_and_never_read(self) -> Client:
-        """A client that takes nothing, over a connection that holds only a few kilobytes by itself."""
+    async def dial_and_never_read(self, kibibytes: int = 4) -> Client:
+        """A client that takes nothing, over a connection that holds only so much by itself."""
         for accepting in self.listener._house._server.sockets:
-            accepting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            accepting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, kibibytes * 1024)
         narrow = socket.socket()
-        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kibibytes * 1024)
         narrow.connect(("127.0.0.1", self.listener.port))
         client = self.keep(*await asyncio.open_connection(sock=narrow))
         client.writer.transport.pause_reading()

@@ -116,7 +116,14 @@ def test_a_socket_without_credentials_tells_nothing():
 
 @pytest.mark.parametrize(
     ("uid", "own", "expected"),
-    [(1000, 1000, True), (0, 0, True), (1001, 1000, False), (0, 1000, False), (None, 0, None), (UNNAMEABLE, UNNAMEABLE, None)],
+    [
+        (1000, 1000, True),
+        (0, 0, True),
+        (1001, 1000, False),
+        (0, 1000, False),
+        (None, 0, None),
+        (UNNAMEABLE, UNNAMEABLE, None),
+    ],
 )
 def test_an_unsure_user_is_not_the_same_user(uid, own, expected):
     assert is_same_user(uid, own) is expected

@@ -5,7 +5,6 @@ begun, else broken off without a clean end, so that nobody takes the part for th
 """
 
 import logging
-import math
 import re
 from typing import Final
 
@@ -21,12 +20,12 @@ from thorp.base.clock import Randomness
 from thorp.base.errors import InternalError, ThorpError
 from thorp.base.request import current_request
 from thorp.identity.principals import Principal
+from thorp.wire.envelope import error_body, raw_error_headers
 
 log = logging.getLogger(__name__)
 
 REQUEST_ID: Final = b"x-request-id"
 SANE_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-UNAUTHENTICATED: Final = 401
 
 
 class Gate:
@@ -110,8 +109,12 @@ class Reply:
         if self._begun:
             log.info("the answer was broken off: %s", error.message)
             return
-        await self.send({"type": "http.response.start", "status": error.status, "headers": headers_of(error)})
-        await self.send({"type": "http.response.body", "body": orjson.dumps(error.envelope(), default=str)})
+        headers = [
+            (name.lower().encode("ascii"), value.encode("ascii")) for name, value in error_headers(error).items()
+        ]
+        headers.append((b"content-type", b"application/json"))
+        await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": orjson.dumps(error_body(error), default=str)})
 
 
 def given_request_id(headers: Headers) -> str | None:
@@ -132,13 +135,3 @@ def facts_of(scope: Scope) -> RequestFacts:
         forwarded=is_forwarded(headers),
         credential=read_credentials(headers),
     )
-
-
-def headers_of(error: ThorpError) -> list[tuple[bytes, bytes]]:
-    headers = [(b"content-type", b"application/json")]
-    if error.status == UNAUTHENTICATED:
-        # Never `Basic`: a browser would answer it with a password box of its own.
-        headers.append((b"www-authenticate", b'Bearer realm="thorp"'))
-    if error.retry_after is not None:
-        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode("ascii")))
-    return headers

@@ -75,8 +75,9 @@ async def live(node: Node, on_ready: Callable[[Ready], None]) -> int:
             task.cancel()
         node.request_stop(f"told to by {name}")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told_to_stop, number.name)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            loop.add_signal_handler(number, told_to_stop, number.name)
     try:
         return 0 if await node.run(on_ready) else 1
     except asyncio.CancelledError:

@@ -20,10 +20,6 @@ class ThorpError(Exception):
         self.details: dict[str, object] = details
         self.retry_after = retry_after
 
-    def envelope(self) -> dict[str, object]:
-        """The body every `/api` route answers with."""
-        return {"error": {"code": self.code, "message": self.message, "details": self.details}}
-
 
 class UsageError(ThorpError):
     """The request itself is wrong and will stay wrong."""

@@ -3,6 +3,7 @@
 from typing import Any, Final, cast
 
 from thorp.base.errors import FAMILIES, ThorpError
+from thorp.wire.envelope import error_body
 
 EXIT_CODES: Final = {family.status: family.exit_code for family in FAMILIES}
 WRONG_REQUEST: Final = range(400, 500)
@@ -33,9 +34,6 @@ class AnsweredError(ThorpError):
         self.http_status = status
         self.told = told
 
-    def envelope(self) -> dict[str, object]:
-        return {"error": self.told}
-
 
 def answered(status: int | None, body: object) -> AnsweredError:
     """The error in an answer, whatever sent it."""
@@ -51,3 +49,8 @@ def exit_code_of(error: ThorpError) -> int:
             return BY_FAULT.get(str(error.told.get("fault")), 1)
         return EXIT_CODES.get(error.http_status, 2 if error.http_status in WRONG_REQUEST else 1)
     return error.exit_code
+
+
+def told_of(error: ThorpError) -> dict[str, object]:
+    """The envelope of an error: as the node told it, or as it would have."""
+    return {"error": error.told} if isinstance(error, AnsweredError) else error_body(error)

@@ -18,6 +18,7 @@ from thorp.app.settings import KEYS
 from thorp.base.errors import UsageError
 from thorp.base.files import DISK
 from thorp.base.settings import lookup
+from thorp.cli.answered import told_of
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.output import Output
 
@@ -88,7 +89,7 @@ def check_file(frame: Frame) -> int:
     effective, problems = check(sources_of(file, frame.environment))
     answer = {
         "file": str(file.path),
-        "problems": [problem.envelope()["error"] for problem in problems],
+        "problems": [told_of(problem)["error"] for problem in problems],
         "warnings": list(effective.warnings),
     }
     frame.output.show(answer, draw_check)

@@ -12,7 +12,7 @@ import click
 from thorp import __version__
 from thorp.app.environment import Environment
 from thorp.base.errors import InternalError, ThorpError, UsageError
-from thorp.cli.answered import exit_code_of
+from thorp.cli.answered import exit_code_of, told_of
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.group import TableGroup
 from thorp.cli.options import shared_options
@@ -101,7 +101,7 @@ def run(arguments: Sequence[str], environment: Environment) -> int:
 def _tell(frame: Frame, error: ThorpError, arguments: Sequence[str]) -> int:
     # A line that is wrong before its options were read may still have asked for JSON.
     if frame.options.json or "--json" in arguments:
-        frame.output.complain_json(error.envelope())
+        frame.output.complain_json(told_of(error))
     else:
         frame.output.complain(error.message)
     return exit_code_of(error)

@@ -8,7 +8,7 @@ import orjson
 from starlette.types import Send
 
 from thorp.base.errors import ThorpError
-from thorp.wire.envelope import error_body, error_headers
+from thorp.wire.envelope import error_body, raw_error_headers
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -42,7 +42,7 @@ def refusal(error: ThorpError) -> Refusal:
         (b"content-length", b"%d" % len(body)),
         NO_STORE,
         *SECURITY_HEADERS,
-        *((name.lower().encode("ascii"), value.encode("ascii")) for name, value in error_headers(error).items()),
+        *raw_error_headers(error),
     ]
     return Refusal(error.status, headers, body)
 

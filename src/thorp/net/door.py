@@ -6,10 +6,10 @@ Who comes over the cap is told so and given a moment to read it; who is inside i
 import asyncio
 import ipaddress
 import logging
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 from thorp.base.tasks import TaskScope
@@ -21,13 +21,25 @@ log = logging.getLogger(__name__)
 IPV6_HOUSEHOLD = 64  # one household commonly holds a whole /64
 
 
+@dataclass(eq=False, slots=True)
+class Visit:
+    """One connection, from the door to its end."""
+
+    peer: str | None
+    leave: Callable[["Visit"], None]
+    wire: asyncio.Transport | None = None
+
+    def end(self) -> None:
+        self.leave(self)
+
+
 class Gate:
     """Counts who is inside, in all and by peer."""
 
     def __init__(self, limits: HttpLimits) -> None:
         self._limits = limits
-        self._inside: dict[asyncio.Transport, str | None] = {}
-        self._turned_away: set[asyncio.Transport] = set()
+        self._inside: set[Visit] = set()
+        self._outside: set[Visit] = set()  # turned away, and being told why
         self._closed = False
         self.empty = asyncio.Event()
         self.empty.set()
@@ -35,40 +47,45 @@ class Gate:
     def __len__(self) -> int:
         return len(self._inside)
 
-    def enter(self, wire: asyncio.Transport) -> bool:
-        peer = peer_of(wire)
+    def enter(self, peer: str | None) -> Visit | None:
         if self._closed or len(self._inside) >= self._limits.connections:
-            return False
-        if peer and list(self._inside.values()).count(peer) >= self._limits.connections_per_peer:
-            return False
-        self._inside[wire] = peer
-        self.empty.clear()
-        return True
+            return None
+        if peer and sum(visit.peer == peer for visit in self._inside) >= self._limits.connections_per_peer:
+            return None
+        return self._welcome(peer, self._inside)
 
-    def leave(self, wire: asyncio.Transport) -> None:
-        self._inside.pop(wire, None)
-        self._turned_away.discard(wire)
-        if not self._inside and not self._turned_away:
+    def turn_away(self, peer: str | None) -> Visit | None:
+        """A visit as long as the last words take; None when too many are being told already."""
+        if self._closed or len(self._outside) >= self._limits.turned_away:
+            return None
+        return self._welcome(peer, self._outside)
+
+    def _welcome(self, peer: str | None, where: set[Visit]) -> Visit:
+        visit = Visit(peer, self._leave)
+        where.add(visit)
+        self.empty.clear()
+        return visit
+
+    def _leave(self, visit: Visit) -> None:
+        self._inside.discard(visit)
+        self._outside.discard(visit)
+        if not self._inside and not self._outside:
             self.empty.set()
-
-    def turn_away(self, wire: asyncio.Transport) -> bool:
-        """Whether there is room to tell one more why it may not enter."""
-        if self._closed or len(self._turned_away) >= self._limits.turned_away:
-            return False
-        self._turned_away.add(wire)
-        self.empty.clear()
-        return True
 
     def close(self) -> None:
         """Nobody enters any more, and nobody is told why."""
         self._closed = True
-        for wire in self._turned_away:
-            wire.abort()
+        _cut(self._outside)
 
     def cut(self) -> None:
         """End every connection now."""
-        for wire in self._inside:
-            wire.abort()
+        _cut(self._inside)
+
+
+def _cut(visits: set[Visit]) -> None:
+    for visit in visits:
+        if visit.wire:
+            visit.wire.abort()
 
 
 def peer_of(wire: asyncio.Transport) -> str | None:
@@ -92,32 +109,31 @@ class Farewell(asyncio.Protocol):
     Closing with unread bytes in the socket resets the connection, and the peer would never see why.
     """
 
-    def __init__(self, limits: HttpLimits, on_lost: Callable[[], None]) -> None:
+    def __init__(self, limits: HttpLimits, visit: Visit) -> None:
         self._limits = limits
-        self._on_lost = on_lost
+        self._visit = visit
         self._read = 0
-        self._transport: asyncio.Transport | None = None
         self._end: asyncio.TimerHandle | None = None
 
-    def take_over(self, transport: asyncio.Transport, words: bytes) -> None:
-        self._transport = transport
-        transport.set_protocol(self)
-        self._end = asyncio.get_running_loop().call_later(self._limits.linger_seconds, transport.abort)
-        transport.write(words)
-        if transport.can_write_eof():
-            transport.write_eof()
-        transport.resume_reading()
+    def take_over(self, wire: asyncio.Transport, words: bytes) -> None:
+        self._visit.wire = wire
+        wire.set_protocol(self)
+        self._end = asyncio.get_running_loop().call_later(self._limits.linger_seconds, wire.abort)
+        wire.write(words)
+        if wire.can_write_eof():
+            wire.write_eof()
+        wire.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._read += len(data)
-        if self._read > self._limits.linger_bytes and self._transport:
-            self._transport.abort()
+        if self._read > self._limits.linger_bytes and self._visit.wire:
+            self._visit.wire.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         if self._end:
             self._end.cancel()
-        self._on_lost()
+        self._visit.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,64 +143,48 @@ class Premises:
     gate: Gate
     limits: HttpLimits
     tasks: TaskScope
-    admit: Callable[
-        [Callable[[], None]], asyncio.Protocol
-    ]  # makes the protocol; it calls back when it has lost its peer
+    admit: Callable[[Visit], asyncio.Protocol]  # makes the protocol that stays; it ends the visit
     tls: ssl.SSLContext | None = None
 
 
 class Door(asyncio.Protocol):
-    """The first protocol of every accepted connection, and the only one until its TLS handshake is done."""
+    """The first protocol of every accepted connection."""
 
     def __init__(self, premises: Premises) -> None:
         self._premises = premises
-        self._early: list[bytes] = []  # what came between the handshake's end and the hand-over, one loop turn
-        self._lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire, premises = cast("asyncio.Transport", transport), self._premises
-        leave = partial(premises.gate.leave, wire)
-        if not premises.gate.enter(wire):
+        visit = premises.gate.enter(peer_of(wire))
+        if visit is None:
             self._turn_away(wire)
         elif premises.tls:
-            wire.pause_reading()
-            premises.tasks.start("handshake", self._greet(wire, premises.tls, leave))
+            self._greet(wire, premises.tls, visit)
         else:
-            self._hand_over(wire, leave)
-
-    def data_received(self, data: bytes) -> None:
-        self._early.append(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self._lost = True
+            protocol = premises.admit(visit)
+            wire.set_protocol(protocol)
+            protocol.connection_made(wire)
 
     def _turn_away(self, wire: asyncio.Transport) -> None:
-        gate, limits = self._premises.gate, self._premises.limits
-        if self._premises.tls or not gate.turn_away(wire):
+        visit = None if self._premises.tls else self._premises.gate.turn_away(peer_of(wire))
+        if visit is None:
             wire.abort()
             return
         full = TooManyConnectionsError("Too many connections are open; try again in a moment.", retry_after=1)
-        Farewell(limits, partial(gate.leave, wire)).take_over(wire, last_words(full))
+        Farewell(self._premises.limits, visit).take_over(wire, last_words(full))
 
-    async def _greet(self, wire: asyncio.Transport, tls: ssl.SSLContext, leave: Callable[[], None]) -> None:
-        secured: asyncio.Transport | None = None
+    def _greet(self, wire: asyncio.Transport, tls: ssl.SSLContext, visit: Visit) -> None:
+        """Start over with the same socket and TLS. Before this nothing was read from it."""
+        taken = cast("socket.socket", wire.get_extra_info("socket")).dup()
+        wire.abort()
+        task = self._premises.tasks.start("handshake", self._shake_hands(taken, tls, visit))
+        task.add_done_callback(lambda _: None if visit.wire else visit.end())
+
+    async def _shake_hands(self, taken: socket.socket, tls: ssl.SSLContext, visit: Visit) -> None:
+        loop, limits = asyncio.get_running_loop(), self._premises.limits
         try:
-            secured = await asyncio.get_running_loop().start_tls(
-                wire, self, tls, server_side=True, ssl_handshake_timeout=self._premises.limits.handshake_seconds
+            await loop.connect_accepted_socket(
+                lambda: self._premises.admit(visit), taken, ssl=tls, ssl_handshake_timeout=limits.handshake_seconds
             )
         except OSError as error:  # TLS errors and time-outs are among them
             log.debug("a TLS handshake failed: %s", error)
-        finally:
-            if secured is None or self._lost:
-                wire.abort()
-                leave()
-        if secured is not None and not self._lost:
-            self._hand_over(secured, leave)
-
-    def _hand_over(self, wire: asyncio.Transport, leave: Callable[[], None]) -> None:
-        protocol = self._premises.admit(leave)
-        wire.set_protocol(protocol)
-        protocol.connection_made(wire)
-        for data in self._early:
-            protocol.data_received(data)

@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 
 from thorp.base.errors import ConflictError, NotAllowedError, ThorpError, UsageError
 from thorp.base.tasks import TaskScope
-from thorp.net.door import Door, Gate, Premises
+from thorp.net.door import Door, Gate, Premises, Visit
 from thorp.net.facts import ListenerFacts, PeerFacts
 from thorp.net.holder import free_port_above, holder_of
 from thorp.net.hygiene import HttpLimits
@@ -190,8 +190,8 @@ class _House:
     def door(self) -> Door:
         return Door(self._premises)
 
-    def _admit(self, leave: Callable[[], None]) -> HouseProtocol:
-        return HouseProtocol(self._speaking, leave)
+    def _admit(self, visit: Visit) -> HouseProtocol:
+        return HouseProtocol(self._speaking, visit)
 
     async def open(self, server: asyncio.Server) -> None:
         """Take connections, now that it is known where."""

@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 from thorp.base.errors import ThorpError
 from thorp.base.tasks import TaskScope
 from thorp.net.answers import last_words, send_refusal
-from thorp.net.door import Farewell
+from thorp.net.door import Farewell, Visit
 from thorp.net.facts import LISTENER, PEER, ListenerFacts, PeerFacts
 from thorp.net.hygiene import (
     Head,
@@ -46,11 +46,11 @@ class Speaking:
 
 
 class HouseProtocol(HttpToolsProtocol):
-    def __init__(self, speaking: Speaking, leave: Callable[[], None]) -> None:
+    def __init__(self, speaking: Speaking, visit: Visit) -> None:
         super().__init__(speaking.config, speaking.state, {})
         self._speaking = speaking
         self._limits = speaking.limits
-        self._leave = leave
+        self._visit = visit
         self._running: RequestResponseCycle | None = (
             None  # whose answer is being written; later ones wait in `pipeline`
         )
@@ -71,6 +71,7 @@ class HouseProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire = cast("asyncio.Transport", transport)
         super().connection_made(wire)
+        self._visit.wire = wire
         self.app_state = {LISTENER: self._speaking.facts, PEER: self._speaking.peer_facts(wire)}
         self._arm(self._limits.head_seconds, self._head_is_late)
 
@@ -99,7 +100,7 @@ class HouseProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._let_go()
         super().connection_lost(exc)
-        self._leave()
+        self._visit.end()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -107,7 +108,8 @@ class HouseProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stall = _cancelled(self._stall)
+        if not self.transport.is_closing():
+            self._stall = _cancelled(self._stall)
 
     def _watch_writing(self) -> None:
         before = self.transport.get_write_buffer_size()
@@ -189,8 +191,9 @@ class HouseProtocol(HttpToolsProtocol):
         self._await_close()
 
     def _await_close(self) -> None:
-        """Closing waits until the peer took what was written; a peer that does not is cut off."""
-        self._arm(self._limits.write_seconds, self.transport.abort)
+        """Closing waits until the peer took what was written; a peer that takes nothing is cut off."""
+        if self._stall is None:
+            self._watch_writing()
 
     # Requests are answered, one after the other.
 
@@ -256,7 +259,7 @@ class HouseProtocol(HttpToolsProtocol):
     def _farewell(self, words: bytes) -> None:
         self._let_go()
         self.connections.discard(self)  # pyright: ignore[reportArgumentType]  (uvicorn names its own classes only)
-        Farewell(self._limits, self._leave).take_over(self.transport, words)
+        Farewell(self._limits, self._visit).take_over(self.transport, words)
 
     def _let_go(self) -> None:
         """The peer is gone, or as good as gone: whatever waits for it hears of it."""

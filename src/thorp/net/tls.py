@@ -3,13 +3,13 @@
 ECDSA on P-256: browsers refuse Ed25519. Key and certificate are bytes here; who made them keeps them.
 """
 
-import datetime
+import datetime as dt
 import hashlib
 import ipaddress
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -63,7 +63,7 @@ def server_context(certificate: bytes, key: bytes) -> ssl.SSLContext:
 
 
 def _unsigned(names: Sequence[str], now: float, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    today = datetime.datetime.fromtimestamp(now, datetime.UTC)
+    today = dt.datetime.fromtimestamp(now, dt.UTC)
     who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Thorp")])
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -82,8 +82,8 @@ def _unsigned(names: Sequence[str], now: float, key: ec.EllipticCurvePublicKey) 
         .issuer_name(who)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=EARLIER_DAYS))
-        .not_valid_after(today + datetime.timedelta(days=VALID_DAYS))
+        .not_valid_before(today - dt.timedelta(days=EARLIER_DAYS))
+        .not_valid_after(today + dt.timedelta(days=VALID_DAYS))
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
@@ -99,7 +99,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 @contextmanager
-def _as_file(secret: bytes) -> Iterator[str]:
+def _as_file(secret: bytes) -> Generator[str]:
     """OpenSSL takes a path only. In memory where the system can; else a file of 0600 that is gone at once."""
     if hasattr(os, "memfd_create"):
         memory = os.memfd_create("thorp-tls")

@@ -27,3 +27,8 @@ def error_headers(error: ThorpError) -> dict[str, str]:
         # Never `Basic`: a browser would answer it with a password box of its own.
         headers["WWW-Authenticate"] = 'Bearer realm="thorp"'
     return headers
+
+
+def raw_error_headers(error: ThorpError) -> list[tuple[bytes, bytes]]:
+    """The same as they go over the wire."""
+    return [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in error_headers(error).items()]
