@@ -53,10 +53,9 @@ class Shell:
     def run(self, step: Step) -> None:
         """Run the command, and fail unless it prints what is shown."""
         output = self._output(step.command.replace(SHOWN_PORT, self._port))
-        found = pattern(step.shown).fullmatch(output if output.endswith("\n") or not output else output + "\n")
-        assert found or (not step.shown and not output), f"$ {step.command}\n--- shown\n{step.shown}\n--- real\n{output}"
-        if found and "port" in found.re.groupindex:
-            self._port = found["port"]
+        found = pattern(step.shown).fullmatch(output.rstrip("\n") + "\n")
+        assert found, f"$ {step.command}\n--- shown\n{step.shown}\n--- real\n{output}"
+        self._port = found.groupdict().get("port", self._port)
 
     def _output(self, command: str) -> str:
         assert self._process.stdin is not None

@@ -60,7 +60,7 @@ def ended(clone: Path, thorp: Path) -> Iterator[None]:
 def assert_dashboard(address: str) -> None:
     """The page is there, and so is every file it asks for."""
     page = get(f"{address}/")
-    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    files = re.findall(r'<(?:script|link)[^>]+(?:src|href)="([^"]+)"', page)
     assert any(name.endswith(".js") for name in files), page
     assert all(get(urljoin(f"{address}/", name)) for name in files)
 

@@ -109,10 +109,7 @@ class Reply:
         if self._begun:
             log.info("the answer was broken off: %s", error.message)
             return
-        headers = [
-            (name.lower().encode("ascii"), value.encode("ascii")) for name, value in error_headers(error).items()
-        ]
-        headers.append((b"content-type", b"application/json"))
+        headers = [(b"content-type", b"application/json"), *raw_error_headers(error)]
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": orjson.dumps(error_body(error), default=str)})
 

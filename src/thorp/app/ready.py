@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from thorp.base.errors import ThorpError
 
@@ -48,13 +48,12 @@ def failed_line(error: ThorpError) -> bytes:
 def parse_line(line: bytes) -> Ready | StartFailed | None:
     """What the child said; None when it ended without a word."""
     try:
-        told: Any = json.loads(line)
+        told: object = json.loads(line)
     except ValueError:
         return None
-    match told:
-        case {"ready": dict() as said}:
-            return Ready(**said)
-        case {"failed": dict() as said}:
-            return StartFailed(**said)
-        case _:
-            return None
+    if not isinstance(told, dict):
+        return None
+    said = cast("dict[str, dict[str, Any]]", told)
+    if "ready" in said:
+        return Ready(**said["ready"])
+    return StartFailed(**said["failed"]) if "failed" in said else None

@@ -74,7 +74,7 @@ class Watching:
 
     frames: Iterator[SseFrame]
     seen: list[SseFrame] = field(default_factory=list[SseFrame])  # taken by the test so far
-    failure: ThorpError | None = None  # None after the end: the stream ended in good order
+    failure: ThorpError | None = None  # what broke the stream; a cut between two events looks like an end
     _arrived: "queue.Queue[SseFrame | None]" = field(default_factory=queue.Queue[SseFrame | None])
 
     def __post_init__(self) -> None:

@@ -1,0 +1,197 @@
+"""A client that does as it is told: every byte of a request is the test's, and every byte of an answer is kept."""
+
+import http.client
+import io
+import json
+import socket
+import ssl
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0  # seconds until a hanging node fails the test; nothing is measured by it
+Header = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes
+    wire: str  # the head as it came
+
+    def get(self, name: str) -> str | None:
+        values = [value for key, value in self.headers if key == name]
+        assert len(values) <= 1, f"{name} occurs {len(values)} times"
+        return values[0] if values else None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of a refusal; empty when this is none of ours, or a page."""
+        try:
+            return self.json["error"]["code"]
+        except (ValueError, TypeError, KeyError):
+            return ""
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def all(self) -> str:
+        return f"{self.wire}\n{self.text}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to connect: TCP with or without TLS, or a Unix socket."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    path: Path | None = None
+    tls: bool = False
+
+    @property
+    def authority(self) -> str:
+        return "localhost" if self.path else f"{self.host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        return f"http{'s' if self.tls else ''}://{self.authority}"
+
+    def dial(self) -> "Line":
+        if self.path:
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            made.settimeout(PATIENCE)
+            made.connect(str(self.path))
+            return Line(made, self)
+        made = socket.create_connection((self.host, self.port), PATIENCE)
+        return Line(trusting().wrap_socket(made) if self.tls else made, self)
+
+
+def trusting() -> ssl.SSLContext:
+    """TLS that believes any certificate: the attacker's."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def written(method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None, host: str = "") -> bytes:
+    """A request as it goes over the wire. The Host stands first unless the headers bring their own."""
+    lines = list(headers)
+    names = {name.lower() for name, _ in lines}
+    if "host" not in names:
+        lines.insert(0, ("Host", host))
+    if body is not None and not names & {"content-length", "transfer-encoding"}:
+        lines.append(("Content-Length", str(len(body))))
+    head = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in lines), "", ""]
+    return "\r\n".join(head).encode("latin-1") + (body or b"")
+
+
+class Line:
+    """One connection."""
+
+    def __init__(self, made: socket.socket, place: Place) -> None:
+        self.socket = made
+        self.place = place
+
+    def __enter__(self) -> "Line":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def say(self, data: bytes) -> None:
+        """Send; a node that hangs up in the middle has its reasons, and they can still be read."""
+        try:
+            self.socket.sendall(data)
+        except (ConnectionError, ssl.SSLError):
+            pass
+
+    def hear(self, method: str = "GET") -> Answer:
+        """One answer. Of a stream of events only the head is read."""
+        response = http.client.HTTPResponse(Recorded(self.socket), method=method)  # pyright: ignore[reportArgumentType]
+        response.begin()
+        headers = tuple((name.lower(), value) for name, value in response.getheaders())
+        streams = (response.getheader("content-type") or "").startswith("text/event-stream")
+        body = b"" if streams else response.read()
+        return Answer(response.status, headers, body, str(response.headers))
+
+    def ask(
+        self, method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None
+    ) -> Answer:
+        self.say(written(method, target, headers, body, self.place.authority))
+        return self.hear(method)
+
+    def rest(self) -> bytes:
+        """Everything until the node closes."""
+        read = b""
+        try:
+            while piece := self.socket.recv(65536):
+                read += piece
+        except (ConnectionError, ssl.SSLError):
+            pass
+        return read
+
+
+class Recorded:
+    """What `http.client` wants of a socket, without reading ahead of the answer's end."""
+
+    def __init__(self, made: socket.socket) -> None:
+        self._made = made
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(OneByOne(self._made), 1)
+
+
+class OneByOne(io.RawIOBase):
+    def __init__(self, made: socket.socket) -> None:
+        self._made = made
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._made.recv_into(buffer)
+
+
+def ask(
+    place: Place, method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None
+) -> Answer:
+    """One request on a connection of its own."""
+    with place.dial() as line:
+        return line.ask(method, target, headers, body)
+
+
+@contextmanager
+def many(place: Place, count: int) -> Generator[list[Line]]:
+    """So many connections at once, all closed in the end."""
+    lines: list[Line] = []
+    try:
+        for _ in range(count):
+            lines.append(place.dial())  # noqa: PERF401  (those that stand are closed when a later one fails)
+        yield lines
+    finally:
+        for line in lines:
+            line.close()
+
+
+def as_json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+JSON: Header = ("Content-Type", "application/json")
+
+
+def bearer(key: str) -> Header:
+    return ("Authorization", f"Bearer {key}")
