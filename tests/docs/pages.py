@@ -1,10 +1,8 @@
-"""The hand-written pages, and what stands in their fenced blocks."""
+"""The pages of this repository, and what stands in their fenced blocks."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-from tools.meta.source import repository_files
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^(?P<mark>```+)(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=mark)$", re.DOTALL | re.MULTILINE)
@@ -24,7 +22,7 @@ class Block:
 
 
 def pages() -> list[Path]:
-    return [path for path in repository_files(ROOT) if path.suffix == ".md"]
+    return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("changes/*.md")])
 
 
 def blocks(text: str) -> list[Block]:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ PATIENCE = 60.0  # seconds for a whole session; a shell that hangs is ended and 
 END = "--- end of command ---"
 SHOWN_PORT = "8737"
 ANY = "…"
+COMMAND = re.compile(r"(?:.*\\\n)*.*")  # a line that ends in a backslash goes on in the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Step:
 def steps(block: str) -> Iterator[Step]:
     """The commands of a block, each with the lines below it."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, shown = part.partition("\n")
-        yield Step(command, shown.rstrip("\n"))
+        if found := COMMAND.match(part):
+            yield Step(found[0], part[found.end() :].strip("\n"))
 
 
 def pattern(shown: str) -> re.Pattern[str]:
@@ -71,7 +72,7 @@ class Shell:
 
 
 @contextmanager
-def shell(folder: Path) -> Iterator[Shell]:
+def shell(folder: Path) -> Generator[Shell]:
     """A shell with `thorp` on its path and a home folder of its own. Every node started on a home in it is stopped."""
     programs = folder / "bin"
     programs.mkdir()

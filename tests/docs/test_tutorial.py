@@ -55,6 +55,13 @@ def test_a_command_that_prints_something_else_is_caught(tmp_path: Path) -> None:
             terminal.run(Step("echo three", ""))
 
 
+def test_a_session_is_read_command_by_command() -> None:
+    assert list(steps("$ one\n$ two \\\n    three\nshown\n\nmore\n")) == [
+        Step("one", ""),
+        Step("two \\\n    three", "shown\n\nmore"),
+    ]
+
+
 def test_an_ellipsis_stands_for_anything_in_its_place_only() -> None:
     shown = pattern("began at …\n…\nended")
 

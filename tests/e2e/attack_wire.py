@@ -6,10 +6,10 @@ import json
 import socket
 import ssl
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 PATIENCE = 30.0  # seconds until a hanging node fails the test; nothing is measured by it
 Header = tuple[str, str]
@@ -95,12 +95,24 @@ def written(method: str, target: str, headers: Iterable[Header] = (), body: byte
     return "\r\n".join(head).encode("latin-1") + (body or b"")
 
 
+class Kept(io.BufferedReader):
+    """What is read of a connection. `http.client` closes it after each answer; the next answer is still in it."""
+
+    def close(self) -> None:
+        """Not yet."""
+
+    def makefile(self, _mode: str) -> "Kept":
+        """`http.client` asks its socket for this."""
+        return self
+
+
 class Line:
     """One connection."""
 
     def __init__(self, made: socket.socket, place: Place) -> None:
         self.socket = made
         self.place = place
+        self._come = Kept(socket.SocketIO(made, "r"))
 
     def __enter__(self) -> "Line":
         return self
@@ -113,56 +125,29 @@ class Line:
 
     def say(self, data: bytes) -> None:
         """Send; a node that hangs up in the middle has its reasons, and they can still be read."""
-        try:
+        with suppress(ConnectionError, ssl.SSLError):
             self.socket.sendall(data)
-        except (ConnectionError, ssl.SSLError):
-            pass
 
     def hear(self, method: str = "GET") -> Answer:
         """One answer. Of a stream of events only the head is read."""
-        response = http.client.HTTPResponse(Recorded(self.socket), method=method)  # pyright: ignore[reportArgumentType]
+        response = http.client.HTTPResponse(cast("socket.socket", self._come), method=method)
         response.begin()
         headers = tuple((name.lower(), value) for name, value in response.getheaders())
         streams = (response.getheader("content-type") or "").startswith("text/event-stream")
         body = b"" if streams else response.read()
         return Answer(response.status, headers, body, str(response.headers))
 
-    def ask(
-        self, method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None
-    ) -> Answer:
+    def ask(self, method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None) -> Answer:
         self.say(written(method, target, headers, body, self.place.authority))
         return self.hear(method)
 
     def rest(self) -> bytes:
         """Everything until the node closes."""
         read = b""
-        try:
-            while piece := self.socket.recv(65536):
+        with suppress(ConnectionError, ssl.SSLError):
+            while piece := self._come.read1(65536):
                 read += piece
-        except (ConnectionError, ssl.SSLError):
-            pass
         return read
-
-
-class Recorded:
-    """What `http.client` wants of a socket, without reading ahead of the answer's end."""
-
-    def __init__(self, made: socket.socket) -> None:
-        self._made = made
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(OneByOne(self._made), 1)
-
-
-class OneByOne(io.RawIOBase):
-    def __init__(self, made: socket.socket) -> None:
-        self._made = made
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._made.recv_into(buffer)
 
 
 def ask(

@@ -8,6 +8,7 @@ from tools.meta.guards import broad_handlers, forbidden_words, suppressions, unr
 from tools.meta.source import python_files, repository_files
 
 ROOT = Path(__file__).parents[2]
+COUNTED = ("src", "webui", "tools", "hatch_build.py")
 EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
 
 
@@ -20,8 +21,8 @@ def test_suppressions_name_a_rule_and_a_reason() -> None:
 
 
 def test_suppressions_only_get_fewer() -> None:
-    allowed = tomllib.loads(EXCEPTIONS.read_text())["suppressions"]["src"]
-    sources = [path for path in repository_files(ROOT) if path.parts[len(ROOT.parts)] in ("src", "webui", "tools")]
+    allowed = tomllib.loads(EXCEPTIONS.read_text())["suppressions"]["count"]
+    sources = [path for path in repository_files(ROOT) if path.parts[len(ROOT.parts)] in COUNTED]
 
     found = sum(len(suppressions(path)) for path in sources if path.suffix in (".py", ".ts", ".tsx"))
 

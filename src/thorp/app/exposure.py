@@ -127,9 +127,12 @@ class Exposure:
         self.opened: Prepared | None = None
 
     async def run(self, life: Life) -> None:
-        await self._follow(way_of(self._wanted()))
         try:
-            life.ready()
+            if self.opened is None:  # the owner may have opened it while a failed start was waiting for its next try
+                await self._follow(way_of(self._wanted()))
+        finally:
+            life.ready()  # a node in another network is of use without it; the failure shows in its status
+        try:
             await life.until_stop()
         finally:
             await self._close()
