@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from thorp.app.config import ConfigFile, evaluate, sources_of
-from thorp.app.config_desk import ConfigDesk
+from thorp.app.config_desk import ConfigDesk, OwnersSettingError
 from thorp.app.environment import Environment
 from thorp.app.keeper import ConfigKeeper
 from thorp.app.settings import KEYS
 from thorp.base.errors import UsageError
 from thorp.base.files import DISK
-from thorp.identity.principals import owner
+from thorp.identity.principals import Principal, keyed, owner
+from thorp.identity.scopes import EVERY_SCOPE
 from thorp.wire.capabilities.config import SettingChange, SettingKey
 from thorp.wire.capability import Call, Nothing
 from thorp.wire.changes import Change, ConfigChanged
@@ -27,8 +28,8 @@ class World:
         self.desk = ConfigDesk(ConfigKeeper(self.file, sources, evaluate(sources)), self.changes.append)
 
 
-def call(message: Message) -> Call:
-    return Call(message, owner(), "r1")
+def call(message: Message, principal: Principal | None = None) -> Call:
+    return Call(message, principal or owner(), "r1")
 
 
 def test_every_setting_is_shown_with_its_origin(tmp_path: Path) -> None:
@@ -73,3 +74,35 @@ def test_an_unknown_key_is_refused(tmp_path: Path, key: str) -> None:
 def test_every_capability_of_the_area_is_offered(tmp_path: Path) -> None:
     offered = {offer.capability.name for offer in World(tmp_path).desk.offers()}
     assert offered == {"config.show", "config.get", "config.set", "config.unset", "config.reload"}
+
+
+OWNERS = [key for key, known in KEYS.items() if known.owner]
+
+
+def test_what_decides_who_reaches_the_node_is_the_owners() -> None:
+    assert set(OWNERS) == {
+        "local.host",
+        "local.hosts",
+        "local.open_inference",
+        "local.expose_host",
+        "local.expose_port",
+        "local.expose_plain",
+    }
+
+
+@pytest.mark.parametrize("key", OWNERS)
+def test_no_key_opens_the_node_further(tmp_path: Path, key: str) -> None:
+    world, every_key = World(tmp_path), keyed("k1", EVERY_SCOPE)
+    for step in (
+        world.desk.set(call(SettingChange(key=key, value="x"), every_key)),
+        world.desk.unset(call(SettingKey(key=key), every_key)),
+    ):
+        with pytest.raises(OwnersSettingError):
+            asyncio.run(step)
+    assert world.file.read() is None
+
+
+def test_a_key_may_change_what_opens_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    asyncio.run(world.desk.set(call(SettingChange(key="node.name", value="attic"), keyed("k1", EVERY_SCOPE))))
+    assert "attic" in (world.file.read() or "")

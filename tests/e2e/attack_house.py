@@ -13,12 +13,12 @@ from tests.e2e.attack_wire import JSON, Answer, Header, Line, Place, as_json, as
 from thorp.identity.scopes import Scope
 from thorp.testing.process import NodeProcess, running_node
 from thorp.web.routes import EVERY_ROUTE
-from thorp.web.routes.plain import FORMS
 from thorp.web.table import Route
 
 FORM: Header = ("Content-Type", "application/x-www-form-urlencoded")
 IN_PATH = {"id": "k0000000a", "key": "node.name", "name": "node.echo"}
 READS = ("GET", "HEAD")
+FORMS = frozenset(route.path for route in EVERY_ROUTE if route.method == "POST" and route.path.startswith("/plain/"))
 EVERY_SCOPE = tuple(scope.value for scope in Scope)
 
 # What a working attack would send. A route that is not named here is sent an empty object.

@@ -141,6 +141,10 @@ class Line:
         self.say(written(method, target, headers, body, self.place.authority))
         return self.hear(method)
 
+    def take(self) -> bytes:
+        """What has come; waits for something unless the node closes before."""
+        return self._come.read1(65536)
+
     def rest(self) -> bytes:
         """Everything until the node closes."""
         read = b""

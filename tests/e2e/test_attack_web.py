@@ -7,15 +7,14 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
-from tests.e2e.attack_house import FORM, NOWHERE, WRONG_METHOD, House, every_knock, house, knock, nonsense
+from tests.e2e.attack_house import FORM, FORMS, NOWHERE, WRONG_METHOD, House, every_knock, house, knock, nonsense
 from tests.e2e.attack_wire import JSON, Answer, Header, Place, ask, written
 from thorp.web.routes import EVERY_ROUTE
-from thorp.web.routes.plain import FORMS
 
 PLACES = ("local", "socket", "exposed")
 MISDIRECTED = (421, "net.misdirected")
 CROSS_ORIGIN = (403, "net.cross_origin")
-MEDIA_TYPE = (415, "net.media_type")
+MEDIA_TYPE = (415, "net.unsupported_body")
 PAGES = {"/", *(route.path for route in EVERY_ROUTE if route.path.startswith("/plain/"))}
 ALLOWANCES = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-methods")
 
@@ -61,7 +60,6 @@ FOREIGN_HOSTS = (
     "0177.0.0.1",
     "0.0.0.0",
     "127.0.0.2",
-    "[::1]",
     "[::ffff:7f00:2]",
     "*",
     "localhost:80:{port}",

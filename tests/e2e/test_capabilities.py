@@ -104,9 +104,7 @@ def test_what_is_declared_is_listed_described_and_reachable(node: NodeProcess) -
     listed = json.loads(node.thorp("capabilities", "--json").stdout)["capabilities"]
     assert {row["id"] for row in listed if row["listed"]} == declared.keys()
     assert {row["id"] for row in node.status()["capabilities"] if row["listed"]} == declared.keys()
-    assert {row["id"]: row["schema_hash"] for row in listed} == {
-        one.id: one.schema_hash() for one in declared.values()
-    }
+    assert {row["id"]: row["schema_hash"] for row in listed} == {one.id: one.schema_hash() for one in declared.values()}
 
     described = node.owner().request("GET", "/api/v1/openapi.json").data["paths"]
     for capability in ALL:

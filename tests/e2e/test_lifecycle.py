@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from thorp.app.lock import Holder, boot_id, process_start, read_holder
-from thorp.testing.process import DidNotStartError, NodeProcess, detached_node, run_thorp, running_node, start_node, until
+from thorp.testing.process import (
+    DidNotStartError,
+    NodeProcess,
+    detached_node,
+    run_thorp,
+    running_node,
+    start_node,
+    until,
+)
 
 
 def status(home: Path) -> dict[str, Any]:

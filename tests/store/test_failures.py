@@ -26,6 +26,7 @@ def sqlite_error(code: int) -> sqlite3.Error:
     ("code", "family"),
     [
         (sqlite3.SQLITE_FULL, DiskFullError),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, DiskFullError),  # what a full disk says when the index of a WAL is made
         (sqlite3.SQLITE_CORRUPT, DamagedDatabaseError),
         (sqlite3.SQLITE_NOTADB, DamagedDatabaseError),
         (sqlite3.SQLITE_BUSY, DatabaseLockedError),

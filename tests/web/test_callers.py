@@ -4,7 +4,8 @@ import pytest
 from starlette.requests import Request
 
 from thorp.identity.principals import NOBODY, owner
-from thorp.web.callers import principal_of, request_id_of
+from thorp.net.facts import LISTENER, ListenerFacts
+from thorp.web.callers import ReadableError, principal_of, refuse_where_others_read, request_id_of
 
 
 def request(state: dict[str, object]) -> Request:
@@ -23,3 +24,13 @@ def test_whatever_else_stands_there_is_nobody(state: dict[str, object]) -> None:
 def test_the_request_id_is_handed_on() -> None:
     assert request_id_of(request({"thorp.request_id": "r1"})) == "r1"
     assert request_id_of(request({})) == ""
+
+
+@pytest.mark.parametrize("facts", [ListenerFacts("local"), ListenerFacts("socket"), ListenerFacts("exposed", tls=True)])
+def test_where_nobody_reads_along_a_secret_may_be_handed_out(facts: ListenerFacts) -> None:
+    refuse_where_others_read(request({LISTENER: facts}))
+
+
+def test_where_others_read_along_no_secret_is_handed_out() -> None:
+    with pytest.raises(ReadableError):
+        refuse_where_others_read(request({LISTENER: ListenerFacts("exposed")}))

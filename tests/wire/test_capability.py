@@ -2,10 +2,11 @@
 
 import orjson
 import pytest
+from pydantic import Field
 
 from thorp.identity.trust import Trust
 from thorp.wire.capabilities import every_capability
-from thorp.wire.capability import Call, Capability, Nothing, Offer
+from thorp.wire.capability import Call, Capability, Nothing, Offer, schema_of, without_words
 from thorp.wire.model import Message
 
 
@@ -61,3 +62,19 @@ def test_every_capability_can_be_described_and_hashed() -> None:
     hashes = {capability.id: capability.schema_hash() for capability in every_capability()}
     assert len(set(hashes.values())) == len(hashes)
     assert {"node.info@1.0", "node.echo@1.0", "node.capabilities@1.0"} <= set(hashes)
+
+
+class Reworded(Message):
+    """The same contract in other words."""
+
+    number: int = Field(title="A number", description="Any.")
+
+
+def test_words_for_people_are_no_part_of_the_contract() -> None:
+    assert without_words(schema_of(Given)) == without_words(schema_of(Reworded))
+
+
+def test_a_field_may_be_called_title() -> None:
+    assert without_words(
+        {"properties": {"title": {"title": "T"}, "description": {"type": "string"}}, "title": "X"}
+    ) == {"properties": {"title": {}, "description": {"type": "string"}}}

@@ -35,6 +35,7 @@ class CodeBurnedError(BusyError):
     """Too many wrong guesses; the code is void."""
 
     code = "access.code_burned"
+    fault = "rate_limited"
 
 
 class AlreadyClaimedError(ConflictError):

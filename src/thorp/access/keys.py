@@ -27,12 +27,14 @@ class ExpiredKeyError(UnauthenticatedError):
     """A key after its last day."""
 
     code = "access.expired_key"
+    fault = "expired"
 
 
 class RevokedKeyError(UnauthenticatedError):
     """A key that was taken back."""
 
     code = "access.revoked_key"
+    fault = "revoked"
 
 
 class NoSuchKeyError(NotFoundError):

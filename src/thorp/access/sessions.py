@@ -16,6 +16,7 @@ class SessionOverError(UnauthenticatedError):
     """A login that ended, expired, or never was."""
 
     code = "access.session_over"
+    fault = "expired"
 
 
 def drawn(clock: Clock, randomness: Randomness) -> tuple[SessionGrant, str]:

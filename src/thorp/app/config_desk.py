@@ -8,7 +8,9 @@ from pydantic import JsonValue
 from thorp.app.config import Effective
 from thorp.app.keeper import ChangeOutcome, ConfigKeeper
 from thorp.app.settings import KEYS
+from thorp.base.errors import NotAllowedError
 from thorp.base.settings import lookup, plain
+from thorp.identity.principals import Principal
 from thorp.wire.capabilities.config import (
     CONFIG_GET,
     CONFIG_RELOAD,
@@ -25,6 +27,12 @@ from thorp.wire.capability import Call, Nothing, Offer
 from thorp.wire.changes import Change, ConfigChanged
 
 
+class OwnersSettingError(NotAllowedError):
+    """A setting that opens the node further than any key may."""
+
+    code = "config.owners_setting"
+
+
 class ConfigDesk:
     def __init__(self, keeper: ConfigKeeper, announce: Callable[[Change], None]) -> None:
         self._keeper = keeper
@@ -38,13 +46,20 @@ class ConfigDesk:
         return row(self._keeper.effective, lookup(KEYS, call.input.key).key)
 
     async def set(self, call: Call[SettingChange]) -> ChangeAnswer:
-        return self._told(await self._keeper.change({call.input.key: call.input.value}))
+        return await self._changed(call.principal, call.input.key, call.input.value)
 
     async def unset(self, call: Call[SettingKey]) -> ChangeAnswer:
-        return self._told(await self._keeper.change({call.input.key: None}))
+        return await self._changed(call.principal, call.input.key, None)
 
     async def reload(self, _call: Call[Nothing]) -> ChangeAnswer:
         return self._told(await self._keeper.reload())
+
+    async def _changed(self, principal: Principal, key: str, value: JsonValue) -> ChangeAnswer:
+        if lookup(KEYS, key).owner and not principal.is_owner:
+            raise OwnersSettingError(
+                f"`{key}` decides who reaches this node; only the owner may change it, never a key.", key=key
+            )
+        return self._told(await self._keeper.change({key: value}))
 
     def _told(self, outcome: ChangeOutcome) -> ChangeAnswer:
         self._announce(ConfigChanged(keys=outcome.applied, needs_restart=outcome.needs_restart))

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from thorp.app.paths import Paths, make_folders
 from thorp.app.ready import Ready, StartFailed, parse_line
 from thorp.base.errors import InternalError
+from thorp.base.files import explaining
 
 OUTPUT: Final = "up.log"
 
@@ -26,8 +28,7 @@ def start_detached(paths: Paths, arguments: Sequence[str]) -> Ready:
     reading, writing = os.pipe()
     output = paths.logs / OUTPUT
     command = [sys.executable, "-m", "thorp", "up", *arguments, "--ready-fd", str(writing)]
-    with output.open("ab") as log_file, os.fdopen(reading, "rb") as told:
-        output.chmod(0o600)
+    with os.fdopen(reading, "rb") as told, opened_privately(output) as log_file:
         child = subprocess.Popen(  # noqa: S603  (our own interpreter and our own words)
             command,
             stdin=subprocess.DEVNULL,
@@ -47,6 +48,13 @@ def start_detached(paths: Paths, arguments: Sequence[str]) -> Ready:
         child.returncode = 0  # it is meant to outlive us; nobody has to reap it here
         return said
     raise _failed(said, child, str(output))
+
+
+def opened_privately(output: Path) -> BinaryIO:
+    with explaining("write", output):
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        os.fchmod(handle, 0o600)
+    return os.fdopen(handle, "ab")
 
 
 def _failed(said: StartFailed | None, child: "subprocess.Popen[bytes]", output: str) -> StartFailedError:

@@ -26,7 +26,6 @@ from thorp.net.listen import TcpListener
 from thorp.net.settings import LocalSettings
 from thorp.net.tls import Certificate, expires, fingerprint_of, make_certificate, server_context
 from thorp.node import listener_row
-from thorp.web.routes.plain import FORMS
 from thorp.wire.capabilities.exposure import (
     EXPOSURE_CLOSE,
     EXPOSURE_OPEN,
@@ -77,13 +76,18 @@ class Prepared:
         return f"{self.scheme}://{host}:{self.listener.port}"
 
 
+def own_name() -> str:
+    """What this machine calls itself, without its domain."""
+    return socket.gethostname().partition(".")[0] or "thorp"
+
+
 class ExposedMaker:
     """Makes the exposed listener, and its certificate when there is none yet."""
 
     def __init__(self, keys: Path, clock: Clock, app: ASGIApp, hosts: Callable[[], tuple[str, ...]]) -> None:
         self._keys = keys
         self._clock = clock
-        self._guarded = Guard(app, GuardPolicy(hosts=hosts, forms=FORMS))
+        self._guarded = Guard(app, GuardPolicy(hosts, machine=own_name()))
 
     def make(self, way: Way) -> Prepared:
         host = own_address() or socket.gethostname() if is_any(way.host) else way.host
@@ -103,8 +107,7 @@ class ExposedMaker:
             kept, key = read_bounded(DISK, path, LARGEST_PEM), read_bounded(DISK, key_path, LARGEST_PEM)
             if expires(kept) > self._clock.wall():
                 return Certificate(kept, key, fingerprint_of(kept))
-        name = socket.gethostname().partition(".")[0] or "thorp"
-        made = make_certificate((name, f"{name}.local", host, "localhost"), self._clock.wall())
+        made = make_certificate((own_name(), f"{own_name()}.local", host, "localhost"), self._clock.wall())
         write_atomically(DISK, key_path, made.key)
         write_atomically(DISK, path, made.certificate)
         return made
@@ -176,7 +179,10 @@ class Exposure:
         return self.opened.address if self.opened else None
 
     def rows(self) -> tuple[ListenerRow, ...]:
-        return (listener_row("exposed", self.opened.address, is_open=True),) if self.opened else ()
+        opened = self.opened
+        if opened is None:
+            return ()
+        return (listener_row("exposed", opened.address, is_open=True, fingerprint=opened.fingerprint),)
 
     def stop_accepting(self) -> None:
         if self.opened:

@@ -13,7 +13,6 @@ from thorp.net.guards import Guard, GuardPolicy
 from thorp.net.listen import TcpListener, UnixListener
 from thorp.net.settings import LocalSettings
 from thorp.node import listener_row
-from thorp.web.routes.plain import FORMS
 from thorp.wire.capabilities.node import ListenerRow
 
 
@@ -31,7 +30,7 @@ class Listeners:
     def __init__(self, paths: Paths, local: LocalSettings, hosts: Callable[[], tuple[str, ...]], app: ASGIApp) -> None:
         self._paths = paths
         self._host = local.host
-        guarded = Guard(app, GuardPolicy(hosts=hosts, forms=FORMS))
+        guarded = Guard(app, GuardPolicy(hosts))
         self._tcp = TcpListener(ListenerFacts("local"), local.host, local.port, guarded)
         self._local = ListenerService("local", self._tcp)
         self._socket = ListenerService("socket", UnixListener(paths.socket, guarded))

@@ -13,6 +13,7 @@ class ThorpError(Exception):
     code: str = "thorp.error"
     status: int = 500
     exit_code: int = 1
+    fault: str = ""  # the word all nodes share for it (`wire.faults`), where the family's own does not fit
 
     def __init__(self, message: str, *, retry_after: float | None = None, **details: object) -> None:
         super().__init__(message)

@@ -44,6 +44,7 @@ class Declared:
     choices: tuple[str, ...]
     minimum: float | None
     maximum: float | None
+    owner: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class SettingField:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    owner: bool = False  # decides who reaches the node, so no key may change it
 
     @property
     def allowed(self) -> str:
@@ -93,9 +95,10 @@ def setting(  # noqa: PLR0913  (each is one property of a setting, named where i
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    owner: bool = False,
 ) -> T:
-    """A field of a settings class. `live`: a change applies at once, else at the next start."""
-    return field(default=default, metadata={_MARK: Declared(help_line, live, choices, minimum, maximum)})
+    """A field of a settings class. `live`: a change applies at once. `owner`: no key may change it."""
+    return field(default=default, metadata={_MARK: Declared(help_line, live, choices, minimum, maximum, owner)})
 
 
 def fields_of(cls: type[Any], prefix: str = "") -> tuple[SettingField, ...]:
@@ -128,7 +131,9 @@ def _described(key: str, kind: type[Any], one: Field[Any]) -> SettingField:
     elif kind not in _KINDS:
         raise TypeError(f"the setting {key} has a type that settings cannot have: {kind}")
     default = cast("Value", one.default)
-    found = SettingField(key, kind, default, declared.help, declared.live, choices, declared.minimum, declared.maximum)
+    found = SettingField(
+        key, kind, default, declared.help, declared.live, choices, declared.minimum, declared.maximum, declared.owner
+    )
     parse(found, default)
     return found
 

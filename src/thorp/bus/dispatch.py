@@ -21,15 +21,16 @@ from thorp.base.tasks import TaskScope
 from thorp.bus.errors import (
     CallTimeoutError,
     HandlerFailedError,
+    NoSuchCapabilityError,
     QuarantinedError,
     SchemaMismatchError,
     StoppedError,
     TooManyCallsError,
 )
-from thorp.bus.floors import refusal
+from thorp.bus.floors import refusal, unknown_to_nobody
 from thorp.bus.pipe import Pipe
 from thorp.bus.table import Entry, Table
-from thorp.identity.principals import Principal
+from thorp.identity.principals import Principal, PrincipalKind
 from thorp.wire.capability import Call, Capability, Done, Offer
 from thorp.wire.changes import CapabilityChanged, Change
 from thorp.wire.model import Message
@@ -99,7 +100,12 @@ class Bus:
         return self._admitted(order).capability
 
     def _admitted(self, order: Order) -> Entry:
-        entry = self._table.resolve(order.capability)
+        try:
+            entry = self._table.resolve(order.capability)
+        except NoSuchCapabilityError:
+            if order.principal.kind is PrincipalKind.NOBODY:
+                raise unknown_to_nobody(order.capability) from None
+            raise
         if refused := refusal(order.principal, entry.capability, over_mesh=order.over_mesh):
             raise refused
         return entry
@@ -272,8 +278,8 @@ def _fitting(
             {"at": ".".join((what, *map(str, one["loc"]))), "problem": one["msg"]}
             for one in error.errors(include_url=False, include_context=False, include_input=False)[:8]
         ]
-        first = problems[0]
-        raise SchemaMismatchError(f"{capability.id}: `{first['at']}`: {first['problem']}.", problems=problems) from None
+        told = "; ".join(f"`{one['at']}`: {one['problem']}" for one in problems[:3])
+        raise SchemaMismatchError(f"{capability.id}: {told}.", problems=problems) from None
 
 
 def _checked(item: Message, wanted: type[Message], capability: Capability) -> Message:

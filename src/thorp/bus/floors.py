@@ -37,10 +37,15 @@ def _node_refusal(principal: Principal, capability: Capability) -> ThorpError | 
 def _scope_refusal(principal: Principal, capability: Capability) -> ThorpError:
     scope = capability.scope.value if capability.scope else None
     if principal.kind is PrincipalKind.NOBODY:
-        return NobodyCallsError(
-            f"{capability.id} is not open to callers without a key. "
-            "Send `Authorization: Bearer <key>`; `thorp keys create` makes one.",
-            capability=capability.id,
-        )
+        return unknown_to_nobody(capability.name)
     wanted = f"This key lacks the scope `{scope}`." if scope else "Only the owner may call it, never a key."
     return UnauthorizedError(f"{capability.id} is refused. {wanted}", capability=capability.id, needs=scope)
+
+
+def unknown_to_nobody(name: str) -> NobodyCallsError:
+    """The same words for what is closed and for what does not exist: names are nothing to learn without a key."""
+    return NobodyCallsError(
+        f"{name} is not open to callers without a key. "
+        "Send `Authorization: Bearer <key>`; `thorp keys create` makes one.",
+        capability=name,
+    )

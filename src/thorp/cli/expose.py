@@ -47,7 +47,7 @@ def draw(output: Output, answer: dict[str, Any]) -> None:
     )
     if answer.get("warning"):
         output.warn(answer["warning"])
-    output.note("The key is shown only now. Compare the fingerprint on the other device.")
+    output.note("The key is shown only now.")
 
 
 def draw_plan(output: Output, answer: dict[str, Any]) -> None:

@@ -40,6 +40,7 @@ def facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
             for one in answer["listeners"]
             if one["state"] == "open"
         ),
+        *(("fingerprint", one["fingerprint"]) for one in answer["listeners"] if one.get("fingerprint")),
         ("can do", f"{len(listed)} things; `thorp capabilities` lists them"),
         *(("cannot do", f"{one['id']}: {one['reason']}") for one in answer["capabilities"] if not one["listed"]),
         *(

@@ -15,6 +15,7 @@ class BadSignatureError(IntegrityError):
     """A signature that does not belong to these bytes and this key."""
 
     code = "identity.bad_signature"
+    fault = "invalid_signature"
     status = 401
 
 

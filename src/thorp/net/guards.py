@@ -1,236 +1,306 @@
-"""What a request has to be before anybody asks who sent it: meant for this node, and not made by a foreign web page.
+"""What a request must show before anybody asks who sends it: the right name, no foreign page behind it, a plain body.
 
-Pure decisions first; `Guard` applies them on every listener and lets nothing out without its headers.
+Pure functions decide; `Guard` is the one ASGI wrapper that stands before every route of every listener. Browsers are
+the reason: any page a person opens can send requests to this machine, but it cannot choose these headers.
 """
 
 import ipaddress
-import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias, cast
-from urllib.parse import urlsplit
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from thorp.base.errors import NotAllowedError, ThorpError, UsageError
-from thorp.net.answers import NO_STORE, SECURITY_HEADERS, send_refusal
-from thorp.net.facts import LISTENER, ListenerFacts
+from thorp.net.answers import NO_STORE, SECURITY_HEADERS, Headers, send_refusal
+from thorp.net.facts import LISTENER
 
-Headers: TypeAlias = Mapping[bytes, bytes]
-
-JSON: Final = b"application/json"
-FORM: Final = b"application/x-www-form-urlencoded"
-PRIVATE: Final = ("/api", "/v1", "/metrics", "/plain")  # never kept by a cache
-PORTS: Final = {"http": 80, "https": 443}
-READS: Final = frozenset({"GET", "HEAD"})
-MEGABYTE: Final = 1024 * 1024
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+API: Final = ("/api/", "/v1/")
+KEY_NAMES: Final = frozenset({"key", "api_key", "apikey", "token", "access_token"})
+KEY_PREFIX: Final = "thorp_"
+OWN_SITE: Final = frozenset({b"same-origin", b"none"})
+_HOST: Final = re.compile(rb"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9_.-]{1,253}))(?::[0-9]{1,5})?")
+_SHOWN: Final = 80
 
 
 class MisdirectedError(UsageError):
-    """A request for a host that is not this node; what a rebound name looks like from here."""
+    """A name this node does not go by. Behind a foreign name stands a foreign page (DNS rebinding)."""
 
     code = "net.misdirected"
     status = 421
 
 
 class CrossOriginError(NotAllowedError):
-    """A request that a foreign web page made."""
+    """A page that is not ours is behind this request."""
 
     code = "net.cross_origin"
 
 
-class MediaTypeError(UsageError):
-    """A body in a form that is not taken here."""
+class KeyInQueryError(UsageError):
+    """A secret where histories and logs keep it."""
 
-    code = "net.media_type"
+    code = "net.key_in_query"
+
+
+class UnsupportedBodyError(UsageError):
+    """A body that is compressed, or not declared as what the route takes."""
+
+    code = "net.unsupported_body"
     status = 415
 
 
 class BodyTooLargeError(UsageError):
-    """More bytes than are taken here."""
-
     code = "net.body_too_large"
     status = 413
 
 
+def no_names() -> Collection[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    hosts: Callable[[], tuple[str, ...]] = tuple  # further names of this node, from its settings
-    forms: frozenset[str] = frozenset()  # paths that take a form instead of JSON
-    body_bytes: int = 8 * MEGABYTE
-    larger: Mapping[str, int] = field(default_factory=dict[str, int])  # by the start of the path
-    host_name: str = field(default_factory=socket.gethostname)
-
-    def limit(self, path: str) -> int:
-        return max((size for start, size in self.larger.items() if path.startswith(start)), default=self.body_bytes)
+    hosts: Callable[[], Collection[str]] = no_names  # what the owner set as `local.hosts`, now
+    machine: str = ""  # this machine's name: `<machine>.local` is answered to when exposed
+    pages: tuple[str, ...] = ("/", "/plain/")  # may be opened by a link from anywhere; `…/` stands for all below
+    media: tuple[tuple[str, str], ...] = (("/plain/", FORM),)  # paths that take another type than JSON
+    body_bytes: int = 8 * 1024 * 1024
+    body_bytes_below: tuple[tuple[str, int], ...] = ()  # paths with a limit of their own
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """Where a request came in, and what it says about where it wanted to go."""
+class Asked:
+    """What the guards look at."""
 
-    listener: ListenerFacts
-    own_host: str  # the address this connection reached; empty on a socket
     method: str
     path: str
-    headers: Headers
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    scheme: str = "http"
+    kind: str = "local"
+    address: str = "127.0.0.1"  # the one of ours this connection came in by; a path for a Unix socket
 
 
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """A host and a port as somebody wrote them, in one spelling."""
+def check(asked: Asked, policy: GuardPolicy) -> None:
+    """Return only for a request that may go on to be authenticated."""
+    check_host(asked, policy)
+    check_query(asked)
+    check_origin(asked, policy)
+    check_body(asked, policy)
 
-    host: str
-    port: int | None
+
+def check_host(asked: Asked, policy: GuardPolicy) -> None:
+    host = asked.headers.get(b"host", b"")
+    name = host_name(host)
+    if name is None or not _is_ours(name, asked, policy):
+        raise MisdirectedError(
+            f"This node does not go by the name `{host.decode('latin-1')[:_SHOWN]}`. "
+            "Open it by its address, or add the name: `thorp config set local.hosts NAME`."
+        )
 
 
-def authority(text: str) -> Authority | None:
-    """`host[:port]`, or None when it is anything else."""
-    if not text.isascii() or any(character in text for character in "/\\@?# \t,%"):
+def host_name(host: bytes) -> str | None:
+    """The name in a Host header as names are compared: lower case, no port, addresses in their one spelling."""
+    found = _HOST.fullmatch(host)
+    if found is None:
         return None
+    literal, name = found.groups()
+    text = (literal or name).decode("ascii").lower()
     try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname, parts.port
+        return _spelled(text) if literal else str(ipaddress.IPv4Address(text))
     except ValueError:
-        return None
-    return Authority(literal(host) or host, port) if host and not host.endswith(".") else None
+        return None if literal else text
 
 
-def literal(host: str) -> str | None:
-    """The one spelling of an IP address, or None when it is a name."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    return str(getattr(address, "ipv4_mapped", None) or address)
+def _spelled(address: str) -> str:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    return str((parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed)
 
 
-def own_names(arrival: Arrival, policy: GuardPolicy) -> frozenset[str]:
-    """Every host this request may name."""
-    names = {"localhost", *(name.lower() for name in policy.hosts())}
-    if own := literal(arrival.own_host.partition("%")[0]):
-        names.add(own)
-    if arrival.listener.kind == "exposed":
-        first = policy.host_name.partition(".")[0].lower()
-        names |= {policy.host_name.lower(), f"{first}.local"}
-    return frozenset(names)
-
-
-def misdirected(arrival: Arrival, policy: GuardPolicy) -> ThorpError | None:
-    wanted = authority(arrival.headers.get(b"host", b"").decode("latin-1"))
-    if wanted and wanted.host in own_names(arrival, policy):
-        return None
-    return MisdirectedError(
-        "This node does not answer for that host. If it is a name of yours for it, add it: "
-        "`thorp config set local.hosts NAME`."
-    )
-
-
-def foreign(arrival: Arrival, policy: GuardPolicy) -> ThorpError | None:
-    """The refusal of what a page from elsewhere caused, or None."""
-    origin = arrival.headers.get(b"origin")
-    if origin is not None and not is_own_origin(origin.decode("latin-1"), arrival, policy):
-        return CrossOriginError("Pages of another origin may not use this node.")
-    if b"access-control-request-method" in arrival.headers:
-        return CrossOriginError("This node allows no requests across origins.")
-    if not is_own_site(arrival):
-        return CrossOriginError("Pages of another site may not use this node.")
-    return None
-
-
-def is_own_origin(origin: str, arrival: Arrival, policy: GuardPolicy) -> bool:
-    """Whether the page is one of ours: same scheme, host and port as the request itself names."""
-    scheme, mark, rest = origin.partition("://")
-    page, wanted = authority(rest), authority(arrival.headers.get(b"host", b"").decode("latin-1"))
-    if not mark or scheme not in PORTS or page is None or wanted is None or arrival.listener.kind == "socket":
+def _is_ours(name: str, asked: Asked, policy: GuardPolicy) -> bool:
+    if name.endswith(".local") and asked.kind != "exposed":
         return False
-    own_scheme = "https" if arrival.listener.tls else "http"
-    behind_proxy = page.host in {name.lower() for name in policy.hosts()}
-    if scheme != own_scheme and not (behind_proxy and scheme == "https"):
-        return False
-    return page.host == wanted.host and (page.port or PORTS[scheme]) == (wanted.port or PORTS[scheme])
-
-
-def is_own_site(arrival: Arrival) -> bool:
-    """What the browser says about who caused the request. Following a link to a page is nobody's attack."""
-    site = arrival.headers.get(b"sec-fetch-site")
-    if site is None or site in {b"same-origin", b"none"}:
+    machine = re.escape(policy.machine.lower())
+    if machine and re.fullmatch(rf"{machine}(-[0-9]{{1,3}})?\.local", name):
         return True
+    return name in _own_addresses(asked) or name in _names(policy)
+
+
+def _own_addresses(asked: Asked) -> Collection[str]:
+    if asked.kind == "socket":
+        return {"localhost"}
+    address = _spelled(asked.address)
+    if ipaddress.ip_address(address).is_loopback:
+        return {address, "127.0.0.1", "::1", "localhost"}
+    return {address}
+
+
+def _names(policy: GuardPolicy) -> Collection[str]:
+    return {name.lower() for name in policy.hosts()}
+
+
+def check_origin(asked: Asked, policy: GuardPolicy) -> None:
+    """Browsers name the page behind a request; everything else sends neither header and passes."""
+    headers = asked.headers
+    origin = headers.get(b"origin")
+    if asked.method == "OPTIONS" and (origin is not None or b"access-control-request-method" in headers):
+        raise CrossOriginError("This node grants nothing to pages of other sites, so there is nothing to ask ahead.")
+    if origin is not None and origin.lower() not in _own_origins(asked, policy):
+        raise CrossOriginError(f"A page of `{origin.decode('latin-1')[:_SHOWN]}` may not use this node.")
+    site = headers.get(b"sec-fetch-site", b"none")
+    if site not in OWN_SITE and not _opens_a_page(asked, policy):
+        raise CrossOriginError("A page of another site may link to this node's pages, and do nothing else with it.")
+
+
+def _own_origins(asked: Asked, policy: GuardPolicy) -> Collection[bytes]:
+    """The page's address must be the very one this request was sent to: scheme, name and port."""
+    host = asked.headers.get(b"host", b"").lower()
+    origins = {asked.scheme.encode("ascii") + b"://" + host}
+    if forwarded(asked.headers) and host_name(host) in _names(policy):
+        origins.add(b"https://" + host)  # the owner's proxy may speak TLS for us
+    return origins
+
+
+def _opens_a_page(asked: Asked, policy: GuardPolicy) -> bool:
+    """A person followed a link: no script of the other site sees the answer, and a page changes nothing."""
+    mode, target = asked.headers.get(b"sec-fetch-mode"), asked.headers.get(b"sec-fetch-dest")
     return (
-        arrival.method in READS
-        and arrival.headers.get(b"sec-fetch-mode") == b"navigate"
-        and arrival.headers.get(b"sec-fetch-dest") == b"document"
-        and (arrival.path == "/" or arrival.path.startswith("/plain/"))
+        asked.method == "GET"
+        and (mode, target) == (b"navigate", b"document")
+        and any(_below(asked.path, page) for page in policy.pages)
     )
 
 
-def wrong_body(arrival: Arrival, policy: GuardPolicy) -> ThorpError | None:
-    """The refusal of a body by what its headers say, or None."""
-    if arrival.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        return MediaTypeError("Compressed bodies are not taken; send it as it is.")
-    length = arrival.headers.get(b"content-length", b"0")
-    if length == b"0" and b"transfer-encoding" not in arrival.headers:
-        return None
-    limit = policy.limit(arrival.path)
-    if length.isdigit() and int(length[:20]) > limit:
-        return too_large(limit)
-    kind = arrival.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    wanted = FORM if arrival.path in policy.forms else JSON
-    if kind != wanted:
-        return MediaTypeError(f"The body has to be sent with `Content-Type: {wanted.decode()}`.")
-    return None
+def _below(path: str, prefix: str) -> bool:
+    return path == prefix or (prefix != "/" and prefix.endswith("/") and path.startswith(prefix))
 
 
-def too_large(limit: int) -> BodyTooLargeError:
-    return BodyTooLargeError(f"The body may have at most {limit} bytes.", limit=limit)
+def forwarded(headers: Iterable[bytes]) -> bool:
+    """Whether somebody passed this request on. Only the names of the headers are looked at."""
+    return any(name in {b"forwarded", b"via", b"x-real-ip"} or name.startswith(b"x-forwarded-") for name in headers)
 
 
-def arrival_of(scope: Scope) -> Arrival:
-    server = cast("tuple[str, int | None] | None", scope.get("server"))
-    listener: ListenerFacts = scope["state"][LISTENER]
-    own_host = server[0] if server and listener.kind != "socket" else ""
-    return Arrival(listener, own_host, scope["method"], scope["path"], dict(scope["headers"]))
+def check_query(asked: Asked) -> None:
+    for name, value in parse_qsl(asked.query.decode("latin-1"), keep_blank_values=True):
+        if name.lower().replace("-", "_") in KEY_NAMES or value.startswith(KEY_PREFIX):
+            raise KeyInQueryError(
+                "A key does not belong into an address, where histories and logs keep it. "
+                "Send it as `Authorization: Bearer <key>`, and revoke it if it was a real one."
+            )
+
+
+def check_body(asked: Asked, policy: GuardPolicy) -> None:
+    headers = asked.headers
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"", b"identity"}:
+        raise UnsupportedBodyError("Compressed bodies are not taken; send it as it is.")
+    length = int(headers.get(b"content-length", b"0"))
+    if not length and b"transfer-encoding" not in headers:
+        return
+    limit = body_limit(asked.path, policy)
+    if length > limit:
+        raise _too_large(limit)
+    taken = {JSON, *(media for prefix, media in policy.media if _below(asked.path, prefix))}
+    if media_type(headers.get(b"content-type", b"")) not in taken:
+        raise UnsupportedBodyError(f"Send the body with `Content-Type: {' or '.join(sorted(taken))}`.")
+
+
+def media_type(content_type: bytes) -> str | None:
+    """The type without its parameters; None for text that is not UTF-8."""
+    media, *parameters = (part.strip().lower() for part in content_type.decode("latin-1").split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "charset" and value.strip('"') not in {"utf-8", "utf8"}:
+            return None
+    return media
+
+
+def body_limit(path: str, policy: GuardPolicy) -> int:
+    own = [limit for prefix, limit in policy.body_bytes_below if _below(path, prefix)]
+    return max(own, default=policy.body_bytes)
+
+
+def _too_large(limit: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"The body is larger than {limit} bytes.", limit=limit)
 
 
 class Guard:
-    """Stands in front of everything a listener answers with."""
+    """The wrapper. An application behind it never sees a request that `check` refuses."""
 
     def __init__(self, app: ASGIApp, policy: GuardPolicy) -> None:
         self._app = app
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        arrival = arrival_of(scope)
-        checks = (misdirected, foreign, wrong_body)
-        refused = next((error for check in checks if (error := check(arrival, self._policy))), None)
-        if refused is not None:
-            await send_refusal(send, refused)
+        """Lifespan passes; a WebSocket gets no answer, since no listener speaks it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = asked_of(scope)
+        answer = Dressed(send, asked.path)
+        try:
+            check(asked, self._policy)
+        except ThorpError as error:
+            await send_refusal(answer.send, error)
             return
-        await self._app(scope, self._bounded(receive, arrival.path), with_headers(send, arrival.path))
-
-    def _bounded(self, receive: Receive, path: str) -> Receive:
-        limit, taken = self._policy.limit(path), 0
-
-        async def bounded() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise too_large(limit)
-            return message
-
-        return bounded
+        try:
+            await self._app(scope, counted(receive, body_limit(asked.path, self._policy)), answer.send)
+        except BodyTooLargeError as error:
+            if not answer.begun:  # else the listener breaks it off
+                await send_refusal(answer.send, error)
 
 
-def with_headers(send: Send, path: str) -> Send:
-    """Every answer carries the security headers; those of a private path also that nobody may keep them."""
-    extra = (*SECURITY_HEADERS, NO_STORE) if path.startswith(PRIVATE) else SECURITY_HEADERS
+def asked_of(scope: Scope) -> Asked:
+    return Asked(
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"],
+        headers=dict(scope["headers"]),
+        scheme=scope["scheme"],
+        kind=scope["state"][LISTENER].kind,
+        address=scope["server"][0],
+    )
 
-    async def sending(message: Message) -> None:
+
+def counted(receive: Receive, limit: int) -> Receive:
+    """The limit on what really comes, whatever was announced."""
+    left = limit
+
+    async def counting() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise _too_large(limit)
+        return message
+
+    return counting
+
+
+class Dressed:
+    """An answer with the headers every answer carries. No answer ever carries one that opens it to other sites."""
+
+    def __init__(self, send: Send, path: str) -> None:
+        self._send = send
+        self._path = path
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            present = {name for name, _ in message.get("headers", ())}
-            added = [one for one in extra if one[0] not in present]
-            message = {**message, "headers": [*message.get("headers", ()), *added]}
-        await send(message)
+            self.begun = True
+            message = {**message, "headers": dressed(message.get("headers", ()), self._path)}
+        await self._send(message)
 
-    return sending
+
+def dressed(headers: Iterable[tuple[bytes, bytes]], path: str) -> Headers:
+    """An application may say something stricter or fitter itself, except across sites."""
+    said = [(name, value) for name, value in headers if not name.lower().startswith(b"access-control-")]
+    names = {name.lower() for name, _ in said}
+    standing = (*SECURITY_HEADERS, NO_STORE) if path.startswith(API) else SECURITY_HEADERS
+    return said + [header for header in standing if header[0] not in names]

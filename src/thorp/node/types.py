@@ -62,7 +62,13 @@ REACH: Mapping[str, str] = {
 }
 
 
-def listener_row(kind: str, address: str, *, is_open: bool) -> ListenerRow:
+def listener_row(kind: str, address: str, *, is_open: bool, fingerprint: str | None = None) -> ListenerRow:
     return ListenerRow.model_validate(
-        {"kind": kind, "address": address, "state": "open" if is_open else "closed", "reach": REACH[kind]}
+        {
+            "kind": kind,
+            "address": address,
+            "state": "open" if is_open else "closed",
+            "reach": REACH[kind],
+            "fingerprint": fingerprint,
+        }
     )

@@ -10,6 +10,9 @@ from thorp.base.errors import BusyError, IntegrityError, InternalError, ThorpErr
 from thorp.base.files import DiskFullError, FileFaultError, FileRefusedError
 
 PRIMARY: Final = 0xFF  # the low byte of an extended result code
+NO_ROOM_FOR_INDEX: Final = (
+    sqlite3.SQLITE_IOERR_SHMSIZE
+)  # of the WAL; SQLite calls it an I/O error, and the disk is full
 
 
 class DamagedDatabaseError(IntegrityError):
@@ -60,7 +63,7 @@ def explained(error: BaseException, path: Path) -> BaseException:
     code: object = getattr(error, "sqlite_errorcode", None)
     if not isinstance(error, sqlite3.Error) or not isinstance(code, int):
         return error
-    ours = _in_our_words(code & PRIMARY, str(error), path)
+    ours = _in_our_words(code if code == NO_ROOM_FOR_INDEX else code & PRIMARY, str(error), path)
     if ours is None:
         return error
     ours.__cause__ = error
@@ -69,7 +72,7 @@ def explained(error: BaseException, path: Path) -> BaseException:
 
 def _in_our_words(code: int, words: str, path: Path) -> ThorpError | None:
     match code:
-        case sqlite3.SQLITE_FULL:
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR_SHMSIZE:
             return DiskFullError(
                 f"Cannot write to `{path}`: {words}. "
                 "Free some space there and try again; what was acknowledged is safe.",

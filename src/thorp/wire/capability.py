@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from blake3 import blake3
 from pydantic import TypeAdapter
@@ -19,6 +19,8 @@ from thorp.wire.canonical import canonical_bytes
 from thorp.wire.model import Message
 
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+")
+NAMING: Final = frozenset({"properties", "$defs"})  # their keys are names
+WORDS: Final = frozenset({"title", "description", "examples"})
 VERSION: Final = re.compile(r"(0|[1-9]\d{0,3})\.(0|[1-9]\d{0,3})")
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -96,11 +98,26 @@ class Capability:
         }
 
     def schema_hash(self) -> str:
-        return blake3(canonical_bytes(self.schema())).hexdigest()
+        """Covers what decides whether two nodes understand each other, and no word that is only for people."""
+        return blake3(canonical_bytes(without_words(self.schema()))).hexdigest()
 
 
 def schema_of(message: type[Message]) -> dict[str, object]:
     return TypeAdapter(message).json_schema(ref_template="#/$defs/{model}")
+
+
+def without_words(schema: object, *, named: bool = False) -> object:
+    """A schema without its titles and descriptions. `named`: its keys name fields, not words of the language."""
+    if isinstance(schema, dict):
+        parts = cast("dict[str, object]", schema)
+        return {
+            key: without_words(part, named=key in NAMING and not named)
+            for key, part in parts.items()
+            if named or key not in WORDS
+        }
+    if isinstance(schema, list):
+        return [without_words(part) for part in cast("list[object]", schema)]
+    return schema
 
 
 @dataclass(frozen=True, slots=True)

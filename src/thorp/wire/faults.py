@@ -52,10 +52,10 @@ FAULT_OF_FAMILY: Final[tuple[tuple[type[ThorpError], Fault], ...]] = (
 
 
 def fault_of(error: ThorpError) -> Fault:
-    """The shared word for an error: its own, where its code ends in one, else that of its family."""
-    last = error.code.rpartition(".")[2]
-    if last in BY_WORD:
-        return BY_WORD[last]
+    """The shared word for an error: its own, or the one its code ends in, else that of its family."""
+    for word in (error.fault, error.code.rpartition(".")[2]):
+        if word in BY_WORD:
+            return BY_WORD[word]
     for family, fault in FAULT_OF_FAMILY:
         if isinstance(error, family):
             return fault

@@ -12,14 +12,13 @@ from thorp.base.errors import NotFoundError, ThorpError
 from thorp.identity.scopes import Scope
 from thorp.web.answers import page
 from thorp.web.assets import asset_of
-from thorp.web.callers import principal_of
+from thorp.web.callers import principal_of, refuse_where_others_read
 from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, RawRoute, Route
 from thorp.wire.capabilities.node import StatusAnswer
 from thorp.wire.changes import NodeClaimed
 
 LOOK: Final = asset_of(Path(__file__).parent.parent / "plain" / "look.css", hashed=False)
-FORMS: Final = frozenset({"/plain/claim", "/plain/leave"})  # the only paths that take a form instead of JSON
 COOKIE: Final = "thorp_session"
 NOT_BUILT: Final = (
     "<p>The dashboard was not built into this installation. "
@@ -66,6 +65,7 @@ async def claim_page(doors: Doors, _request: Request) -> Response:
 
 
 async def claim(doors: Doors, request: Request) -> Response:
+    refuse_where_others_read(request)
     code = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=4).get("code", [""])[0]
     was_claimed = doors.desk.claimed()
     try:

@@ -113,6 +113,7 @@ class ListenerRow(Message):
     address: str
     state: Literal["open", "closed"]
     reach: str = Field(description="Who can reach it, in words.")
+    fingerprint: str | None = Field(default=None, description="SHA-256 of its certificate, where it speaks TLS.")
 
 
 class ServiceRow(Message):

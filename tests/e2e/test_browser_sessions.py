@@ -1,0 +1,124 @@
+"""A login belongs to the browser's open tabs: it outlives a reload, is shared with a new tab, and ends everywhere at once."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.browser import PASS, REFUSED, at_door, at_home, mark, picture, signed_in, token_of, visiting
+from thorp.testing.process import NodeProcess, running_node
+
+pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
+NEXT_CENTURY = 4_102_444_800_000
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    with running_node(tmp_path_factory.mktemp("sessions") / "n") as node:
+        claim = {"code": node.ready.code}
+        assert node.over_tcp().request("POST", "/api/v1/claim", claim).status == 201
+        yield node
+
+
+def is_live(node: NodeProcess, token: str) -> bool:
+    return node.over_tcp(token).request("GET", "/api/v1/status").status == 200
+
+
+def keep(page: Page, token: str, expires: int) -> None:
+    """What this tab would hold after a login."""
+    page.evaluate("([name, kept]) => sessionStorage.setItem(name, kept)", [PASS, json.dumps(kept(token, expires))])
+
+
+def kept(token: str, expires: int) -> dict[str, object]:
+    return {"token": token, "expires": expires}
+
+
+def test_a_reload_keeps_the_login(chromium: Browser, house: NodeProcess) -> None:
+    with visiting(chromium, house.ready.address) as visit:
+        page = signed_in(visit, house)
+        token = token_of(page)
+        page.reload()
+        at_home(page)
+        assert token_of(page) == token
+        assert visit.asked_for("/api/v1/login") == 1
+
+
+def test_a_second_tab_is_signed_in_by_the_first_and_another_browser_is_not(
+    chromium: Browser, house: NodeProcess
+) -> None:
+    with visiting(chromium, house.ready.address) as visit, visiting(chromium, house.ready.address) as stranger:
+        first = signed_in(visit, house)
+        second = at_home(visit.open())
+        assert token_of(second) == token_of(first)
+        assert visit.asked_for("/api/v1/login") == 1
+        first.close()
+        third = at_home(visit.open())  # the second answers now
+        assert token_of(third) == token_of(second)
+        at_door(stranger.open(), "Welcome back")
+
+
+def test_signing_out_in_one_tab_ends_the_login_in_all(chromium: Browser, house: NodeProcess) -> None:
+    with visiting(chromium, house.ready.address, tolerates=(REFUSED,)) as visit:
+        first = signed_in(visit, house)
+        second = at_home(visit.open())
+        still_the_same = mark(second)
+        token = token_of(first)
+        assert is_live(house, token)
+        first.get_by_role("button", name="Sign out").click()
+        at_door(first, "Welcome back")
+        expect(first.get_by_text("You are signed out.")).to_be_visible()
+        picture(first, "door-signed-out")
+        assert house.over_tcp(token).request("GET", "/api/v1/status").status == 401
+        at_door(second, "Welcome back")
+        expect(second.get_by_text("Your login has ended.")).to_be_visible()
+        picture(second, "door-ended")
+        assert still_the_same()
+        assert (token_of(first), token_of(second)) == ("", "")
+        first.reload()
+        at_door(first, "Welcome back")
+        first.go_back()
+        assert house.status()["node"]["name"] not in first.locator("body").inner_text()
+
+
+def test_two_browsers_have_logins_of_their_own(chromium: Browser, house: NodeProcess) -> None:
+    with visiting(chromium, house.ready.address) as one, visiting(chromium, house.ready.address) as other:
+        mine, yours = signed_in(one, house), signed_in(other, house)
+        assert token_of(mine) != token_of(yours)
+        mine.get_by_role("button", name="Sign out").click()
+        at_door(mine, "Welcome back")
+        assert is_live(house, token_of(yours))
+        yours.reload()
+        at_home(yours)
+
+
+def test_A20_a_login_that_was_ended_elsewhere_leads_to_the_door_at_once(chromium: Browser, house: NodeProcess) -> None:
+    with visiting(chromium, house.ready.address, tolerates=(REFUSED,)) as visit:
+        page = signed_in(visit, house)
+        still_the_same = mark(page)
+        assert house.over_tcp(token_of(page)).request("DELETE", "/api/v1/session").status == 204
+        at_door(page, "Welcome back")
+        expect(page.get_by_text("Your login has ended.")).to_be_visible()
+        expect(page.locator(".machine-name")).to_have_count(0)
+        assert token_of(page) == ""
+        assert still_the_same()
+
+
+@pytest.mark.parametrize(
+    ("token", "expires", "asks"),
+    [
+        pytest.param(f"thorp_s00000000_{'A' * 43}", NEXT_CENTURY, True, id="forged"),
+        pytest.param(f"thorp_s00000000_{'A' * 43}", 1, False, id="expired"),
+    ],
+)
+def test_a_login_that_is_none_opens_nothing(
+    chromium: Browser, house: NodeProcess, token: str, expires: int, *, asks: bool
+) -> None:
+    with visiting(chromium, house.ready.address, tolerates=(REFUSED,)) as visit:
+        page = visit.open()
+        at_door(page, "Welcome back")
+        keep(page, token, expires)
+        page.reload()
+        at_door(page, "Welcome back")
+        assert (visit.asked_for("/api/v1/stream") == 1) is asks
+        expect(page.locator(".machine-name")).to_have_count(0)
