@@ -33,6 +33,7 @@ class Exchange:
 
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     query: bytes = b""
+    version: str = "1.1"
     place: Place = field(default_factory=Place)
     type: str = "http"
     sent: list[dict] = field(default_factory=list)
@@ -45,6 +46,7 @@ class Exchange:
             "method": "GET",
             "path": "/x",
             "query_string": self.query,
+            "http_version": self.version,
             "headers": self.headers,
             "state": {"thorp.listener": self.place, "thorp.peer": self.place},
         }
@@ -124,6 +126,8 @@ def test_the_application_learns_who_calls(house) -> None:
     table = [
         (Exchange(), local_process()),
         (Exchange(place=Place("socket")), owner()),
+        (Exchange(place=Place("socket"), version="1.0"), NOBODY),
+        (Exchange(version="1.0"), NOBODY),
         (Exchange(place=Place("socket", same_user=None)), NOBODY),
         (Exchange(headers=[(b"via", b"1.1 proxy")]), NOBODY),
         (Exchange(headers=bearer(house.owner_token)), owner("o")),

@@ -32,8 +32,10 @@ FLAGS: Final = (
     "--disable-sync",
 )
 PASS: Final = "thorp.pass"
-REFUSED: Final = "status of 401"  # what Chromium writes when a login is over
-CUT_OFF: Final = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_INCOMPLETE_CHUNKED_ENCODING")
+REFUSED: Final = "status of 401"  # what Chromium itself writes about a refusal,
+CUT: Final = "net::ERR_INCOMPLETE_CHUNKED_ENCODING"  # about a stream that was cut,
+ENDED: Final = (REFUSED, CUT)  # hence about the end of a login,
+AWAY: Final = (CUT, "net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET")  # and about a node that is gone
 
 
 @contextmanager
@@ -80,9 +82,9 @@ class Visit:
         page.goto(address or f"{self.origin}/")
         return page
 
-    def asked_for(self, path: str) -> int:
-        """How many requests went to one path."""
-        return sum(asked.endswith(f" {self.origin}{path}") for asked in self.asked)
+    def count(self, method: str, path: str) -> int:
+        """How many of these requests were made."""
+        return self.asked.count(f"{method} {self.origin}{path}")
 
     def strayed(self) -> list[str]:
         """Requests to anybody but the node."""

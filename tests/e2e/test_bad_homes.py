@@ -70,7 +70,7 @@ def test_a_home_that_became_read_only_can_still_be_looked_at(tmp_path: Path) -> 
         assert on_disk(MADE_READ_ONLY, home, *words).returncode == exit_code, words
 
 
-@pytest.mark.parametrize("kilobytes", [4, 8, 12, 16, 24, 32, 40, 48])
+@pytest.mark.parametrize("kilobytes", [4, 12, 32, 48])
 def test_C37_a_full_disk_is_called_full_wherever_it_meets_the_start(tmp_path: Path, kilobytes: int) -> None:
     home = tmp_path / "disk" / "n"
     refused = on_disk(f"mount -t tmpfs -o size={kilobytes}k none {{0}}", home, "up", "--port", "0")
@@ -82,7 +82,7 @@ def test_C37_a_full_disk_is_called_full_wherever_it_meets_the_start(tmp_path: Pa
 def test_a_home_that_is_a_file_or_somebody_elses_is_refused(home: Path, tmp_path: Path) -> None:
     home.write_text("not a folder")
     refused = run_thorp(home, "up", "--port", "0")
-    assert refused.returncode in (3, 8)
+    assert refused.returncode == 8
     assert is_one_sentence_about(home, refused.stderr)
     assert home.read_text() == "not a folder"
 

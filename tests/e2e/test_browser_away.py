@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import (
-    CUT_OFF,
+    AWAY,
+    REFUSED,
     Visit,
     at_door,
     at_home,
@@ -21,7 +22,7 @@ from tests.e2e.browser import (
     token_of,
     visiting,
 )
-from thorp.testing.process import NodeProcess, running_node
+from thorp.testing.process import NodeProcess, running_node, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
 GONE = {
@@ -44,15 +45,15 @@ def check_away(page: Page, number: signal.Signals, name: str) -> None:
     expect(page.locator(".rail-foot .state")).to_have_text("no answer")
     expect(page.locator("svg.lit")).to_have_count(0)
     expect(page.locator(".machine-name")).to_have_text(name)
-    colours = page.locator(".content .dot").evaluate_all("all => all.map(dot => getComputedStyle(dot).backgroundColor)")
-    assert set(colours) == {"rgba(0, 0, 0, 0)"}
+    fills = "all => [...new Set(all.map(dot => getComputedStyle(dot).backgroundColor))]"
+    until(lambda: page.locator(".content .dot").evaluate_all(fills) == ["rgba(0, 0, 0, 0)"], "every dot is hollow")
 
 
 @pytest.mark.parametrize("number", list(GONE), ids=lambda number: number.name)
 def test_a_page_outlives_its_node_and_goes_on_with_the_next(
     chromium: Browser, home: Path, number: signal.Signals
 ) -> None:
-    with running_node(home) as node, visiting(chromium, node.ready.address, tolerates=CUT_OFF) as visit:
+    with running_node(home) as node, visiting(chromium, node.ready.address, tolerates=AWAY) as visit:
         page = signed_in(visit, node)
         still_the_same, token, name = mark(page), token_of(page), node.ready.name
         node.end(number)
@@ -71,7 +72,7 @@ def test_a_page_outlives_its_node_and_goes_on_with_the_next(
             assert (status["stopped_cleanly"] is False) == (number == signal.SIGKILL)
             picture(page, f"home-back-{number.name}")
             assert (still_the_same(), token_of(page)) == (True, token)
-            assert visit.asked_for("/api/v1/login") + visit.asked_for("/api/v1/claim") == 1
+            assert visit.count("POST", "/api/v1/login") + visit.count("POST", "/api/v1/claim") == 1
 
 
 def stopped_clock(visit: Visit, node: NodeProcess) -> Page:
@@ -84,22 +85,22 @@ def stopped_clock(visit: Visit, node: NodeProcess) -> Page:
 
 
 def test_try_now_does_not_wait(chromium: Browser, home: Path) -> None:
-    with running_node(home) as node, visiting(chromium, node.ready.address, tolerates=CUT_OFF) as visit:
+    with running_node(home) as node, visiting(chromium, node.ready.address, tolerates=AWAY) as visit:
         page = stopped_clock(visit, node)
         node.end(signal.SIGKILL)
         button = page.get_by_role("button", name="Try now")
         button.wait_for()
         page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
         with running_node(home, flags=again(node)) as after:
-            before = visit.asked_for("/api/v1/stream")
+            before = visit.count("GET", "/api/v1/stream")
             button.click()
             expect(sentence(page)).to_contain_text("The node is back.")
-            assert visit.asked_for("/api/v1/stream") == before + 1
+            assert visit.count("GET", "/api/v1/stream") == before + 1
             assert facts(page)["Process"] == str(after.process.pid)
 
 
 def test_at_the_door_an_absent_node_is_told_and_the_code_waits_for_it(chromium: Browser, home: Path) -> None:
-    with running_node(home) as node, visiting(chromium, node.ready.address, tolerates=CUT_OFF) as visit:
+    with running_node(home) as node, visiting(chromium, node.ready.address, tolerates=AWAY) as visit:
         page = visit.open()
         at_door(page, "Move in").fill("00000000")
         node.end(signal.SIGKILL)
@@ -113,7 +114,7 @@ def test_at_the_door_an_absent_node_is_told_and_the_code_waits_for_it(chromium: 
 
 
 def test_a_login_that_ended_while_the_node_was_away_ends_when_it_is_back(chromium: Browser, home: Path) -> None:
-    tolerates = (*CUT_OFF, "status of 401")
+    tolerates = (*AWAY, REFUSED)
     with running_node(home) as node, visiting(chromium, node.ready.address, tolerates=tolerates) as visit:
         page = signed_in(visit, node)
         page.route("**/api/v1/stream", lambda route: route.abort("connectionrefused"))

@@ -1,4 +1,4 @@
-"""A login belongs to the browser's open tabs: it outlives a reload, is shared with a new tab, and ends everywhere at once."""
+"""A login belongs to the open tabs of a browser: it outlives a reload, reaches a new tab, and ends in all of them."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import PASS, REFUSED, at_door, at_home, mark, picture, signed_in, token_of, visiting
+from tests.e2e.browser import ENDED, PASS, at_door, at_home, mark, picture, signed_in, token_of, visiting
 from thorp.testing.process import NodeProcess, running_node
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
@@ -41,7 +41,7 @@ def test_a_reload_keeps_the_login(chromium: Browser, house: NodeProcess) -> None
         page.reload()
         at_home(page)
         assert token_of(page) == token
-        assert visit.asked_for("/api/v1/login") == 1
+        assert visit.count("POST", "/api/v1/login") == 1
 
 
 def test_a_second_tab_is_signed_in_by_the_first_and_another_browser_is_not(
@@ -51,7 +51,7 @@ def test_a_second_tab_is_signed_in_by_the_first_and_another_browser_is_not(
         first = signed_in(visit, house)
         second = at_home(visit.open())
         assert token_of(second) == token_of(first)
-        assert visit.asked_for("/api/v1/login") == 1
+        assert visit.count("POST", "/api/v1/login") == 1
         first.close()
         third = at_home(visit.open())  # the second answers now
         assert token_of(third) == token_of(second)
@@ -59,7 +59,7 @@ def test_a_second_tab_is_signed_in_by_the_first_and_another_browser_is_not(
 
 
 def test_signing_out_in_one_tab_ends_the_login_in_all(chromium: Browser, house: NodeProcess) -> None:
-    with visiting(chromium, house.ready.address, tolerates=(REFUSED,)) as visit:
+    with visiting(chromium, house.ready.address, tolerates=ENDED) as visit:
         first = signed_in(visit, house)
         second = at_home(visit.open())
         still_the_same = mark(second)
@@ -82,7 +82,10 @@ def test_signing_out_in_one_tab_ends_the_login_in_all(chromium: Browser, house: 
 
 
 def test_two_browsers_have_logins_of_their_own(chromium: Browser, house: NodeProcess) -> None:
-    with visiting(chromium, house.ready.address) as one, visiting(chromium, house.ready.address) as other:
+    with (
+        visiting(chromium, house.ready.address, tolerates=ENDED) as one,
+        visiting(chromium, house.ready.address) as other,
+    ):
         mine, yours = signed_in(one, house), signed_in(other, house)
         assert token_of(mine) != token_of(yours)
         mine.get_by_role("button", name="Sign out").click()
@@ -93,7 +96,7 @@ def test_two_browsers_have_logins_of_their_own(chromium: Browser, house: NodePro
 
 
 def test_A20_a_login_that_was_ended_elsewhere_leads_to_the_door_at_once(chromium: Browser, house: NodeProcess) -> None:
-    with visiting(chromium, house.ready.address, tolerates=(REFUSED,)) as visit:
+    with visiting(chromium, house.ready.address, tolerates=ENDED) as visit:
         page = signed_in(visit, house)
         still_the_same = mark(page)
         assert house.over_tcp(token_of(page)).request("DELETE", "/api/v1/session").status == 204
@@ -114,11 +117,11 @@ def test_A20_a_login_that_was_ended_elsewhere_leads_to_the_door_at_once(chromium
 def test_a_login_that_is_none_opens_nothing(
     chromium: Browser, house: NodeProcess, token: str, expires: int, *, asks: bool
 ) -> None:
-    with visiting(chromium, house.ready.address, tolerates=(REFUSED,)) as visit:
+    with visiting(chromium, house.ready.address, tolerates=ENDED) as visit:
         page = visit.open()
         at_door(page, "Welcome back")
         keep(page, token, expires)
         page.reload()
         at_door(page, "Welcome back")
-        assert (visit.asked_for("/api/v1/stream") == 1) is asks
+        assert (visit.count("GET", "/api/v1/stream") == 1) is asks
         expect(page.locator(".machine-name")).to_have_count(0)

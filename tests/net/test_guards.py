@@ -224,6 +224,16 @@ def test_https_pages_of_a_listed_name_need_the_owners_proxy_in_between():
         check(asked(origin="https://localhost:8737", x_forwarded_proto="https"), POLICY)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "http://localhost"}, {"sec_fetch_site": "none"}, {"sec_fetch_site": "same-origin", **PAGE}],
+)
+def test_A3_a_page_on_the_unix_socket_came_through_a_proxy_that_has_to_say_so(headers):
+    with pytest.raises(CrossOriginError):
+        check(asked(path="/", host="localhost", **headers, **SOCKET), POLICY)
+    check(asked(path="/", host="localhost", x_forwarded_for="192.0.2.7", **headers, **SOCKET), POLICY)
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "nonsense"])
 @pytest.mark.parametrize(
     "request_of",

@@ -129,6 +129,7 @@ def facts_of(scope: Scope) -> RequestFacts:
         listener=listener.kind,
         tls=listener.tls,
         same_user=peer.same_user,
-        forwarded=is_forwarded(headers),
+        # HTTP/1.0 is what a proxy speaks to what is behind it when nobody told it anything, not even to say who asks.
+        forwarded=is_forwarded(headers) or scope.get("http_version") == "1.0",
         credential=read_credentials(headers),
     )

@@ -1,218 +1,270 @@
-"""A small blocking HTTP client for the command line: one node, one request at a time, JSON in and out.
+"""A small blocking HTTP client, for a command line that asks one node and ends. Quick to import; no proxies, no redirects.
 
-It follows no redirect, uses no proxy and sends its key to nobody but the address it was given.
+A node is named by its Unix socket or by a URL; `https://host:port#sha256=<hex>` trusts exactly that certificate.
 """
 
-import hashlib
-import hmac
 import http.client
 import json
 import socket
 import ssl
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
+from hmac import compare_digest
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, cast
 from urllib.parse import urlsplit
 
-from thorp.base.errors import IntegrityError, NetworkError, UsageError
+from thorp.base.errors import FAMILIES, InternalError, NetworkError, ThorpError, UsageError
 
-SECONDS: Final = 30.0
-SILENCE: Final = 60.0  # between two pieces of a stream; nodes say something every 15 s
-LARGEST_ANSWER: Final = 32 * 1024 * 1024
-LONGEST_LINE: Final = 16 * 1024 * 1024
+TIMEOUT: Final = 30.0
+STREAM_TIMEOUT: Final = 60.0  # a stream that lives says something every few seconds
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+LARGEST_LINE: Final = 1024 * 1024
 FIRST_ERROR: Final = 400
-PIN: Final = "sha256="
-
-
-class UnreachableError(NetworkError):
-    """Nobody answers there, or the connection broke."""
-
-    code = "net.unreachable"
-
-
-class NotThorpError(NetworkError):
-    """What answers there does not speak as a node does."""
-
-    code = "net.strange_answer"
+_PIN: Final = "sha256="
+_PORTS: Final = {"http": 80, "https": 443}
+_FAMILY_OF: Final[Mapping[int, type[ThorpError]]] = {family.status: family for family in FAMILIES}
 
 
 class BadAddressError(UsageError):
-    """An address that is none."""
+    """Not the address of a node."""
 
     code = "net.bad_address"
 
 
-class WrongCertificateError(IntegrityError):
-    """The other side does not hold the certificate that was expected."""
+class UnreachableError(NetworkError):
+    """Nobody answers at the node's address, or the line broke."""
 
-    code = "net.wrong_certificate"
+    code = "net.unreachable"
+
+
+class SilentError(NetworkError):
+    """The node took the request and then said nothing for too long."""
+
+    code = "net.silent"
+
+
+class UntrustedError(NetworkError):
+    """The other side does not prove to be the node that was meant."""
+
+    code = "net.untrusted"
+
+
+class BadAnswerError(NetworkError):
+    """What answers there does not speak like a node."""
+
+    code = "net.bad_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a node answers: a socket's path, or host and port."""
+
+    scheme: str  # unix, http, https
+    host: str
+    port: int = 0
+    pin: bytes = b""  # SHA-256 of the only certificate that is trusted; empty: the system's authorities
+
+    def __str__(self) -> str:
+        if self.scheme == "unix":
+            return self.host
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
-    headers: dict[str, str]
-    data: Any  # parsed JSON; None when the body is empty
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class SseFrame:
-    event: str
-    id: str
-    data: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a node answers: a Unix socket, or a host and port with or without TLS."""
-
-    where: str
-    socket: Path | None = None
-    host: str = "localhost"
-    port: int = 0
-    tls: bool = False
-    pin: str = ""  # SHA-256 of the certificate, in hex
-
-    @classmethod
-    def parse(cls, url: str) -> Self:
+    def json(self) -> object:
         try:
-            parts = urlsplit(url)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
+            return json.loads(self.body)
         except ValueError:
-            parts, port = urlsplit(""), 0
-        pin = parts.fragment.removeprefix(PIN).replace(":", "").lower() if parts.fragment else ""
-        clean = not (parts.username or parts.password or parts.query or parts.path.strip("/"))
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not clean or not _is_pin(parts.fragment, pin):
-            raise BadAddressError(
-                f"`{url[:200]}` is no address of a node; one looks like `http://127.0.0.1:8737`, "
-                "or `https://192.168.1.5:8738#sha256=…` with the fingerprint that `thorp expose` shows."
-            )
-        where = f"{parts.scheme}://{parts.netloc}"
-        return cls(where, None, parts.hostname, port, parts.scheme == "https", pin)
+            raise BadAnswerError("The answer is not JSON. Is the address really that of a node?") from None
 
 
-def _is_pin(fragment: str, pin: str) -> bool:
-    return not fragment or (fragment.startswith(PIN) and len(pin) == 64 and set(pin) <= set("0123456789abcdef"))  # noqa: PLR2004
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    name: str
+    data: str
+    id: str = ""
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+def socket_address(path: Path) -> Address:
+    return Address("unix", str(path))
 
-    def __init__(self, path: Path, seconds: float) -> None:
-        super().__init__("localhost", timeout=seconds)
+
+def parse_address(text: str) -> Address:
+    """The address a person gave."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port or _PORTS[parts.scheme]
+        pin = bytes.fromhex(parts.fragment.removeprefix(_PIN)) if parts.fragment.startswith(_PIN) else b""
+    except (KeyError, ValueError):
+        raise _bad_address(text) from None
+    unclear = parts.username or parts.query or parts.path not in {"", "/"} or not parts.hostname
+    if unclear or (parts.fragment and (parts.scheme != "https" or len(pin) != sha256().digest_size)):
+        raise _bad_address(text)
+    return Address(parts.scheme, cast("str", parts.hostname), port, pin)
+
+
+def _bad_address(text: str) -> BadAddressError:
+    shown = text.rpartition("@")[2][:120]  # what stands before an @ may be a password
+    return BadAddressError(
+        f"`{shown}` is not the address of a node; one looks like `http://localhost:8737` "
+        "or `https://192.168.1.20:8738#sha256=<fingerprint>`."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Asks one node. Every request has its own connection."""
+
+    address: Address
+    key: str = field(default="", repr=False)
+    timeout: float = TIMEOUT
+    largest_answer: int = LARGEST_ANSWER
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        """The node's answer, whatever its status."""
+        with self._asked(method, path, body, self.timeout, {"Accept": "application/json"}) as response:
+            data = response.read(self.largest_answer + 1)
+            if len(data) > self.largest_answer:
+                raise BadAnswerError(f"The answer of {self.address} is larger than {self.largest_answer} bytes.")
+            return _answer(response, data)
+
+    def call(self, method: str, path: str, body: object = None) -> object:
+        """The JSON of a good answer; a refusal is raised as the error it was on the node."""
+        answer = self.ask(method, path, body)
+        if answer.status >= FIRST_ERROR:
+            raise error_of(answer)
+        return answer.json() if answer.body else None
+
+    def events(self, path: str, method: str = "GET", body: object = None, last_id: str = "") -> Iterator[ServerEvent]:
+        """Server-sent events until the node ends the stream."""
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        with self._asked(method, path, body, max(self.timeout, STREAM_TIMEOUT), headers) as response:
+            if response.status >= FIRST_ERROR:
+                raise error_of(_answer(response, response.read(LARGEST_LINE)))
+            yield from _events(response)
+
+    @contextmanager
+    def _asked(
+        self, method: str, path: str, body: object, timeout: float, headers: dict[str, str]
+    ) -> Generator[http.client.HTTPResponse]:
+        connection = _connection(self.address, timeout)
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        try:
+            connection.request(method, path, data, headers)
+            response = connection.getresponse()
+            if 300 <= response.status < FIRST_ERROR:
+                raise BadAnswerError(f"{self.address} points elsewhere, where a node would not; check the address.")
+            yield response
+        except (OSError, http.client.HTTPException) as error:
+            raise _failure(self.address, error) from None
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self.sock.connect(self._path)
 
 
-class PinnedConnection(http.client.HTTPSConnection):
-    """HTTPS to whoever holds one certificate, whatever names are in it. Compared before the first byte of a request."""
+class _PinnedConnection(http.client.HTTPSConnection):
+    """Compares the certificate before a byte of the request is sent. Names and authorities play no part."""
 
-    def __init__(self, target: Target, seconds: float) -> None:
-        context = ssl.create_default_context()
+    def __init__(self, address: Address, timeout: float) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # the fingerprint below says more than any authority could
-        super().__init__(target.host, target.port, timeout=seconds, context=context)
-        self._pin = target.pin
+        context.verify_mode = ssl.CERT_NONE
+        super().__init__(address.host, address.port, timeout=timeout, context=context)
+        self._address = address
 
     def connect(self) -> None:
         super().connect()
-        shown = self.sock.getpeercert(binary_form=True) or b""  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]  (http.client's stub knows no TLS socket)
-        if not hmac.compare_digest(hashlib.sha256(shown).hexdigest(), self._pin):  # pyright: ignore[reportUnknownArgumentType]
+        shown = cast("ssl.SSLSocket", self.sock).getpeercert(binary_form=True) or b""
+        if not compare_digest(sha256(shown).digest(), self._address.pin):
             self.close()
-            raise WrongCertificateError(
-                f"{self.host}:{self.port} shows another certificate than the one you named. "
-                "Compare the fingerprint with what `thorp expose` showed; if it differs, somebody stands in between."
+            raise UntrustedError(
+                f"{self._address} shows another certificate than the one in its address. Nothing was sent. "
+                "If the node made a new one, take its fingerprint from `thorp expose` there."
             )
 
 
-class BlockingClient:
-    def __init__(self, target: Target, key: str = "") -> None:
-        self._target = target
-        self._key = key
+def _connection(address: Address, timeout: float) -> http.client.HTTPConnection:
+    if address.scheme == "unix":
+        return _UnixConnection(address.host, timeout)
+    if address.scheme == "http":
+        return http.client.HTTPConnection(address.host, address.port, timeout=timeout)
+    if address.pin:
+        return _PinnedConnection(address, timeout)
+    return http.client.HTTPSConnection(address.host, address.port, timeout=timeout)
 
-    @classmethod
-    def unix(cls, path: Path) -> Self:
-        return cls(Target(str(path), path))
 
-    @classmethod
-    def url(cls, url: str, key: str) -> Self:
-        return cls(Target.parse(url), key)
+def _failure(address: Address, error: OSError | http.client.HTTPException) -> NetworkError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UntrustedError(
+            f"The certificate of {address} is not one this machine trusts: {error.verify_message}. "
+            "A node's own certificate is trusted by its fingerprint: `https://…#sha256=<fingerprint>`."
+        )
+    if isinstance(error, TimeoutError):
+        return SilentError(f"{address} does not answer in time. `thorp status` on that machine says how it is.")
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
+        return BadAnswerError(f"{address} does not answer as a node does ({type(error).__name__}); check the address.")
+    start = "Start it with `thorp up`" if address.scheme == "unix" else "Is it running, and the address right?"
+    return UnreachableError(f"The node at {address} cannot be reached: {error.strerror or error}. {start}.")  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
-    def request(self, method: str, path: str, body: object = None) -> Answer:
-        with self._asked(method, path, body, "application/json", SECONDS) as response:
-            content = response.read(LARGEST_ANSWER + 1)
-            if len(content) > LARGEST_ANSWER:
-                raise NotThorpError(f"{self._target.where} answers with more than {LARGEST_ANSWER} bytes.")
-            headers = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, headers, self._parsed(content))
 
-    def events(self, method: str, path: str, body: object = None) -> Iterator[SseFrame]:
-        """The events of a stream as they come. An answer that is no stream is one event called `error`."""
-        with self._asked(method, path, body, "text/event-stream", SILENCE) as response:
-            if response.status >= FIRST_ERROR:
-                yield SseFrame("error", "", self._parsed(response.read(LARGEST_ANSWER)))
-                return
-            yield from self._frames(response)
+def _answer(response: http.client.HTTPResponse, data: bytes) -> Answer:
+    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, data)
 
-    def _frames(self, response: http.client.HTTPResponse) -> Iterator[SseFrame]:
-        fields: dict[str, str] = {}
-        while line := response.readline(LONGEST_LINE):
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            if text and not text.startswith(":"):
-                name, _, value = text.partition(":")
-                fields[name] = value.removeprefix(" ")
-            elif not text and fields:
-                data = self._parsed(fields.get("data", "null").encode())
-                yield SseFrame(fields.get("event", "message"), fields.get("id", ""), data)
-                fields = {}
 
-    def _parsed(self, content: bytes) -> Any:
-        try:
-            return json.loads(content) if content else None
-        except (ValueError, RecursionError):
-            raise NotThorpError(f"{self._target.where} does not answer as a Thorp node does.") from None
+def error_of(answer: Answer) -> ThorpError:
+    """A refusal as the error it was on the node: its family gives the exit code, the node gives code and words."""
+    told = answer.json()
+    said = told.get("error") if isinstance(told, dict) else None
+    if not isinstance(said, dict):
+        raise BadAnswerError(f"The answer has the status {answer.status} and no reason; check the address.")
+    words = cast("dict[str, object]", said)
+    family = _FAMILY_OF.get(answer.status, UsageError if answer.status < InternalError.status else InternalError)
+    error = family(str(words.get("message")))
+    error.code, error.status = str(words.get("code")), answer.status
+    if isinstance(details := words.get("details"), dict):
+        error.details = cast("dict[str, object]", details)
+    if (wait := answer.headers.get("retry-after", "")).isdecimal():
+        error.retry_after = float(wait)
+    return error
 
-    @contextmanager
-    def _asked(
-        self, method: str, path: str, body: object, accept: str, seconds: float
-    ) -> Generator[http.client.HTTPResponse]:
-        connection = self._connection(seconds)
-        headers = {"Accept": accept}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            yield connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error) from error
-        finally:
-            connection.close()
 
-    def _connection(self, seconds: float) -> http.client.HTTPConnection:
-        target = self._target
-        if target.socket is not None:
-            return UnixConnection(target.socket, seconds)
-        if target.pin:
-            return PinnedConnection(target, seconds)
-        if target.tls:
-            return http.client.HTTPSConnection(target.host, target.port, timeout=seconds)
-        return http.client.HTTPConnection(target.host, target.port, timeout=seconds)
-
-    def _unreachable(self, error: Exception) -> UnreachableError:
-        where = self._target.where
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return UnreachableError(
-                f"The certificate of {where} is not one this machine trusts. If it is your own node, add the "
-                f"fingerprint that `thorp expose` showed: `{where}#sha256=…`."
-            )
-        if isinstance(error, TimeoutError):
-            return UnreachableError(f"{where} does not answer in time. Is the node busy, or is something in the way?")
-        return UnreachableError(f"{where} cannot be reached: {error or type(error).__name__}. Does the node run there?")
+def _events(response: http.client.HTTPResponse) -> Iterator[ServerEvent]:
+    fields: dict[str, list[str]] = {}
+    room = LARGEST_LINE
+    while line := response.readline(LARGEST_LINE + 1):
+        room -= len(line)
+        if room < 0:
+            raise BadAnswerError("The stream has an event that is too large.")
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        if text:
+            name, _, value = text.partition(":")
+            fields.setdefault(name, []).append(value.removeprefix(" "))
+            continue
+        room = LARGEST_LINE
+        if "data" in fields:
+            last = {name: values[-1] for name, values in fields.items()}
+            yield ServerEvent(last.get("event", "message"), "\n".join(fields["data"]), last.get("id", ""))
+        fields = {}

@@ -149,6 +149,10 @@ def check_origin(asked: Asked, policy: GuardPolicy) -> None:
     origin = headers.get(b"origin")
     if asked.method == "OPTIONS" and (origin is not None or b"access-control-request-method" in headers):
         raise CrossOriginError("This node grants nothing to pages of other sites, so there is nothing to ask ahead.")
+    if asked.kind == "socket" and not forwarded(headers) and (origin is not None or b"sec-fetch-site" in headers):
+        raise CrossOriginError(
+            "No browser opens the owner's socket by itself; a proxy in between has to send `X-Forwarded-For`."
+        )
     if origin is not None and origin.lower() not in _own_origins(asked, policy):
         raise CrossOriginError(f"A page of `{origin.decode('latin-1')[:_SHOWN]}` may not use this node.")
     site = headers.get(b"sec-fetch-site", b"none")

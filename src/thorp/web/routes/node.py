@@ -1,6 +1,8 @@
 """The node feature over REST, and the stream of its changes."""
 
+import re
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from starlette.requests import Request
 
@@ -13,11 +15,13 @@ from thorp.web.table import NounRoute, RawRoute, Route
 from thorp.wire.capabilities.node import NODE_CAPABILITIES, NODE_INFO, NODE_STATUS, NODE_STOP
 from thorp.wire.changes import Change
 
+EVENT_ID: Final = re.compile("(?P<boot>.+)-(?P<number>[0-9]{1,18})")
+
 
 def last_seen(header: str | None, boot: str) -> int | None:
     """The number a watcher saw last, if it was of this start."""
-    before, _, number = (header or "").rpartition("-")
-    return int(number) if before == boot and number.isascii() and number.isdigit() and len(number) <= 18 else None  # noqa: PLR2004
+    found = EVENT_ID.fullmatch(header or "")
+    return int(found["number"]) if found and found["boot"] == boot else None
 
 
 def change_event(boot: str, numbered: Numbered[Change]) -> bytes:

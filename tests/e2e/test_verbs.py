@@ -1,0 +1,116 @@
+"""The command line does everything REST does and the other way round: each verb is run, and really calls its twins."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import pytest
+
+from thorp.cli.table import COMMANDS, Entry, Twin
+from thorp.testing.process import NodeProcess
+from thorp.web.routes import EVERY_ROUTE
+from thorp.web.table import NounRoute, RawRoute
+
+CALLS: Final = re.compile(r'^thorp_calls_total\{capability="(?P<id>[^"]+)"\} (?P<count>\S+)$', re.MULTILINE)
+
+# Routes of the API that no verb stands for, and why.
+NO_VERB: Final[dict[Twin, str]] = {
+    ("GET", "/api/v1/node"): "a part of what `thorp status` shows",
+    ("GET", "/api/v1/claim"): "the dashboard asks it; `thorp status` says it, too",
+    ("POST", "/api/v1/claim"): "a browser's way in; the command line is the owner already",
+    ("POST", "/api/v1/login"): "a browser's way in",
+    ("DELETE", "/api/v1/session"): "a browser's way out",
+    ("GET", "/api/v1/stream"): "for what stays open; a command ends",
+    ("GET", "/api/v1/openapi.json"): "a description for programs",
+}
+# Verbs that need no node, and why.
+NO_TWIN: Final = {
+    "init": "makes the home itself",
+    "up": "there is no node yet",
+    "token": "reads a file only the owner can read",
+    "config check": "reads the file as the next start will",
+    "config paths": "says where this machine keeps things",
+    "completion": "belongs to the shell",
+}
+
+
+def twins_of(entry: Entry) -> set[Twin]:
+    return set(entry.twins)
+
+
+def test_the_tables_of_verbs_and_routes_cover_each_other() -> None:
+    routes = {(route.method, route.path): route for route in EVERY_ROUTE}
+    reached = set[Twin]().union(*map(twins_of, COMMANDS))
+    api = {twin for twin in routes if twin[1].startswith("/api/v1/")}
+    assert reached - routes.keys() == set()
+    assert api - reached == NO_VERB.keys()
+    assert {entry.path for entry in COMMANDS if not entry.twins} == NO_TWIN.keys()
+    assert {twin for twin, route in routes.items() if isinstance(route, NounRoute)} <= api
+    assert all(isinstance(routes[twin], RawRoute) for twin in NO_VERB if twin != ("GET", "/api/v1/node"))
+
+
+@dataclass(frozen=True)
+class Use:
+    """How one verb is run here."""
+
+    words: tuple[str, ...] = ()
+    prepare: Callable[[NodeProcess], tuple[str, ...]] = lambda _node: ()  # further words
+    variables: dict[str, str] = field(default_factory=dict)
+    calls: str = ""  # what a call by name calls
+
+
+def a_key(node: NodeProcess) -> tuple[str, ...]:
+    return (node.key("inference")["id"], "--yes")
+
+
+USES: Final = {
+    "call": Use(("node.echo", '{"text": "a"}'), calls="node.echo@1.0"),
+    "capabilities": Use(),
+    "config edit": Use(variables={"EDITOR": """sh -c 'echo "# seen" >> "$1"' -"""}),
+    "config get": Use(("local.port",)),
+    "config set": Use(("node.name", "loft")),
+    "config show": Use(),
+    "config unset": Use(("node.name",)),
+    "down": Use(),
+    "expose": Use(("--host", "127.0.0.2", "--port", "0")),
+    "keys create": Use(("kitchen",)),
+    "keys list": Use(),
+    "keys revoke": Use(prepare=a_key),
+    "open": Use(("--print",)),
+    "status": Use(),
+    "unexpose": Use(("--yes",)),
+}
+
+
+def counts(node: NodeProcess) -> dict[str, float]:
+    """How often each capability was called, as the node's own figures say."""
+    text = node.owner().raw("GET", "/metrics")
+    return {found["id"]: float(found["count"]) for found in CALLS.finditer(text)}
+
+
+@pytest.mark.parametrize("entry", [one for one in COMMANDS if one.twins and one.path != "down"], ids=lambda one: one.path)
+def test_a_verb_really_calls_its_twins(entry: Entry, shared: NodeProcess) -> None:
+    use = USES[entry.path]
+    words = (*entry.path.split(), *use.words, *use.prepare(shared))
+    before = counts(shared)
+    told = shared.thorp(*words, "--json", **use.variables)
+    assert told.returncode == 0, told.stderr
+    json.loads(told.stdout)
+    after = counts(shared)
+    behind = {(one.method, one.path): one.capability.id for one in EVERY_ROUTE if isinstance(one, NounRoute)}
+    wanted = {behind.get(twin, use.calls) for twin in entry.twins}
+    called = {name for name, count in after.items() if count > before[name]}
+    assert wanted <= called
+    assert called - wanted <= {"keys.list@1.0"}  # `keys revoke` shows whose key it is before it asks
+
+
+def test_down_really_calls_its_twin(node: NodeProcess) -> None:
+    assert node.thorp("down", "--json").returncode == 0
+    assert node.process.wait(60) == 0
+    assert "stopping: the owner asked for it" in [line["message"] for line in node.log()]
+
+
+def test_every_verb_with_a_twin_is_run_here() -> None:
+    assert {entry.path for entry in COMMANDS if entry.twins} == USES.keys()
