@@ -118,7 +118,6 @@ def test_a_made_up_key_beside_a_real_one_counts_as_nothing() -> None:
     "headers",
     [
         [(b"authorization", f"Bearer {KEY}".encode()), (b"x-api-key", OTHER_KEY.encode())],
-        [(b"authorization", f"Bearer {KEY}".encode()), (b"cookie", f"thorp_session={SESSION}".encode())],
         [(b"x-api-key", KEY.encode()), (b"x-api-key", OTHER_KEY.encode())],
         [(b"authorization", f"Bearer {KEY}".encode()), (b"authorization", basic("u", OTHER_KEY))],
         [(b"cookie", f"thorp_session={SESSION}; thorp_session={KEY}".encode())],
@@ -131,6 +130,15 @@ def test_A10_two_different_credentials_are_refused(headers: list[tuple[bytes, by
 
     assert (caught.value.code, caught.value.status) == ("access.two_credentials", 400)
     assert SECRET not in caught.value.message
+
+
+@pytest.mark.parametrize("cookie", [SESSION, OTHER_KEY, "thorp_broken", f"{KEY}; thorp_session={SESSION}"])
+def test_A10_a_cookie_neither_outweighs_nor_blocks_what_is_shown_on_purpose(cookie: str) -> None:
+    planted = (b"cookie", f"thorp_session={cookie}".encode())
+    key = (b"x-api-key", KEY.encode())
+
+    assert read_credentials([planted, key]) == read_credentials([key, planted]) == parse(KEY)
+    assert not read_credentials([planted, key]).ambient
 
 
 def test_A10_the_same_credential_twice_is_one_and_counts_as_shown_on_purpose() -> None:

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from thorp.access.credentials import parse
-from thorp.access.sessions import SESSION_SECONDS, SessionOverError, drawn
+from thorp.access.sessions import SESSION_SECONDS, NoSuchSessionError, SessionOverError, drawn
 
 
 def test_a_drawn_session_lasts_thirty_days_and_is_kept_nowhere(house) -> None:
@@ -38,3 +38,36 @@ def test_a_wrong_secret_is_no_session(house) -> None:
     with pytest.raises(SessionOverError):
         house.sessions.match(parse(f"thorp_{parse(token).id}_{'A' * 43}"))
     assert house.sessions.find("s00000000") is None
+
+
+def test_live_sessions_are_those_that_neither_ended_nor_expired(house) -> None:
+    old = parse(asyncio.run(house.login())).id
+    house.clock.advance(60)
+    ended, live = (parse(asyncio.run(house.login())).id for _ in range(2))
+    assert asyncio.run(house.sessions.end(ended))
+    assert not asyncio.run(house.sessions.end(ended))
+
+    assert {one.id for one in house.sessions.live()} == {old, live}
+    house.clock.advance(SESSION_SECONDS - 60)
+    assert [one.id for one in house.sessions.live()] == [live]
+
+
+def test_a_session_is_named_dead_or_alive_and_an_unknown_one_is_not_found(house) -> None:
+    session = parse(asyncio.run(house.login())).id
+    asyncio.run(house.sessions.end(session))
+
+    assert house.sessions.named(session).id == session
+    with pytest.raises(NoSuchSessionError) as caught:
+        house.sessions.named("s" * 64)
+    assert (caught.value.status, caught.value.details) == (404, {"id": "s" * 40})
+
+
+def test_A20_a_clock_that_is_set_back_brings_none_of_the_others_back(house) -> None:
+    first, kept = (parse(asyncio.run(house.login())).id for _ in range(2))
+    house.clock.advance(SESSION_SECONDS)
+
+    assert asyncio.run(house.sessions.end_others(kept)) == ()
+    house.clock.advance(-SESSION_SECONDS)
+
+    assert [one.id for one in house.sessions.live()] == [kept]
+    assert house.sessions.named(first).ended is not None

@@ -1,6 +1,6 @@
 """A real node with one more capability, whose self-test fails. A program of its own: `broken_node.py HOME`.
 
-It is put together as `thorp.app.build` does it, from the same parts, because the product has no way to add a broken one.
+It is put together from the parts of `thorp.app.build`, because the product has no way to add a broken one.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ def main() -> None:
         tools = Tools(paths, clock, SystemRandomness(), logs)
         keeper = ConfigKeeper(file, sources, effective)
         centre, access = build_centre(tools), build_access(tools)
-        feature = build_feature(tools, centre, access, lambda: keeper, lambda: listeners.rows())
+        feature = build_feature(tools, centre, access, lambda: keeper, lambda: (*listeners.rows(),))
         gate = build_gate(tools, access, web_app(build_doors(tools, centre, access, feature)), lambda: keeper)
         listeners = Listeners(paths, effective.settings.local, lambda: (), gate)
         offers = (*node_offers(feature), Offer(BROKEN, unary=brew, self_test=look_for_a_kettle))

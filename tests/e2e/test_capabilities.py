@@ -23,27 +23,9 @@ def call(node: NodeProcess, name: str, given: dict[str, Any]) -> Answer:
     return node.owner().request("POST", f"/api/v1/call/{name}", {"input": given})
 
 
-def running(node: NodeProcess, capability: str) -> float:
-    """How many calls of a capability run, as the node's own figures say."""
-    text = asked(node, "GET", "/metrics").decode()
-    wanted = f'thorp_calls_running{{capability="{capability}"}} '
-    return next(float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted))
-
-
-def sent(wire: socket.socket, node: NodeProcess, method: str, path: str, body: bytes = b"", *headers: str) -> None:
-    """A request of the owner, byte by byte as it is written here."""
-    wire.connect(str(node.paths.socket))
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
-    if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    wire.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-
-
-def asked(node: NodeProcess, method: str, path: str, body: bytes = b"", *headers: str) -> bytes:
-    """The whole answer, head included."""
-    with socket.socket(socket.AF_UNIX) as wire:
-        sent(wire, node, method, path, body, *headers)
-        return b"".join(iter(lambda: wire.recv(65_536), b""))
+def running(node: NodeProcess) -> float:
+    """How many calls of `node.echo` run, as the node's own figures say."""
+    return node.figures()[f'thorp_calls_running{{capability="{NODE_ECHO.id}"}}']
 
 
 def test_every_example_is_answered_as_it_was_declared(node: NodeProcess) -> None:
@@ -96,6 +78,7 @@ def test_examples_are_missing_only_where_they_would_change_something() -> None:
         "keys.revoke",
         "login.code",
         "node.stop",
+        "sessions.end",
     }
 
 
@@ -177,18 +160,18 @@ def test_an_unknown_capability_is_not_found_and_the_nearest_is_named(shared: Nod
 
 
 def test_a_deadline_ends_a_call_and_is_told(node: NodeProcess) -> None:
-    answer = asked(node, "POST", "/api/v1/call/node.echo", LONG_CALL, "Thorp-Deadline-Ms: 100")
+    answer = node.bytes_of("POST", "/api/v1/call/node.echo", LONG_CALL, "Thorp-Deadline-Ms: 100")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"bus.timeout"' in answer
-    assert running(node, "node.echo@1.0") == 0
+    assert running(node) == 0
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
 def test_a_client_that_leaves_in_mid_call_cancels_the_handler(node: NodeProcess, accept: str) -> None:
     with socket.socket(socket.AF_UNIX) as wire:
-        sent(wire, node, "POST", "/api/v1/call/node.echo", LONG_CALL, f"Accept: {accept}")
-        until(lambda: running(node, "node.echo@1.0") == 1, "the call runs")
-    until(lambda: running(node, "node.echo@1.0") == 0, "the call of a client that has gone is over")
+        node.send(wire, "POST", "/api/v1/call/node.echo", LONG_CALL, f"Accept: {accept}")
+        until(lambda: running(node) == 1, "the call runs")
+    until(lambda: running(node) == 0, "the call of a client that has gone is over")
 
 
 def test_more_calls_at_once_than_declared_are_refused_and_the_others_go_on(node: NodeProcess) -> None:
@@ -196,13 +179,13 @@ def test_more_calls_at_once_than_declared_are_refused_and_the_others_go_on(node:
     with ExitStack() as closing:
         for _ in range(most):
             wire = closing.enter_context(socket.socket(socket.AF_UNIX))
-            sent(wire, node, "POST", "/api/v1/call/node.echo", LONG_CALL)
-        until(lambda: running(node, NODE_ECHO.id) == most, "all calls run")
+            node.send(wire, "POST", "/api/v1/call/node.echo", LONG_CALL)
+        until(lambda: running(node) == most, "all calls run")
         refused = call(node, "node.echo", {"text": "one more"})
         assert (refused.status, refused.data["error"]["code"]) == (429, "bus.capacity_exceeded")
         assert int(refused.headers["retry-after"]) > 0
-        assert running(node, NODE_ECHO.id) == most
-    until(lambda: running(node, NODE_ECHO.id) == 0, "all of them are over")
+        assert running(node) == most
+    until(lambda: running(node) == 0, "all of them are over")
     assert call(node, "node.echo", {"text": "one more"}).status == 200
 
 

@@ -1,4 +1,4 @@
-"""The node from another device: with TLS and a key, compared by its fingerprint, closed and cut when the owner says so."""
+"""The node from another device: with TLS, a key and a compared fingerprint; closed and cut when the owner says so."""
 
 import json
 import socket

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,7 +14,7 @@ from thorp.testing.process import NodeProcess
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import NounRoute, RawRoute
 
-CALLS: Final = re.compile(r'^thorp_calls_total\{capability="(?P<id>[^"]+)"\} (?P<count>\S+)$', re.MULTILINE)
+CALLS: Final = re.compile(r'thorp_calls_total\{capability="(?P<id>[^"]+)"\}')
 
 # Routes of the API that no verb stands for, and why.
 NO_VERB: Final[dict[Twin, str]] = {
@@ -65,6 +66,13 @@ def a_key(node: NodeProcess) -> tuple[str, ...]:
     return (node.key("inference")["id"], "--yes")
 
 
+def a_session(node: NodeProcess) -> tuple[str, ...]:
+    code = node.owner().request("POST", "/api/v1/login/codes").data["code"]
+    verb = "login" if node.status()["claimed"] else "claim"
+    token: str = node.over_tcp().request("POST", f"/api/v1/{verb}", {"code": code}).data["token"]
+    return (token.split("_")[1], "--yes")
+
+
 USES: Final = {
     "call": Use(("node.echo", '{"text": "a"}'), calls="node.echo@1.0"),
     "capabilities": Use(),
@@ -79,31 +87,35 @@ USES: Final = {
     "keys list": Use(),
     "keys revoke": Use(prepare=a_key),
     "open": Use(("--print",)),
+    "sessions end": Use(prepare=a_session),
+    "sessions list": Use(),
     "status": Use(),
     "unexpose": Use(("--yes",)),
 }
 
 
-def counts(node: NodeProcess) -> dict[str, float]:
+def called(node: NodeProcess) -> Counter[str]:
     """How often each capability was called, as the node's own figures say."""
-    text = node.owner().raw("GET", "/metrics")
-    return {found["id"]: float(found["count"]) for found in CALLS.finditer(text)}
+    return Counter(
+        {found["id"]: int(count) for name, count in node.figures().items() if (found := CALLS.fullmatch(name))}
+    )
 
 
-@pytest.mark.parametrize("entry", [one for one in COMMANDS if one.twins and one.path != "down"], ids=lambda one: one.path)
+@pytest.mark.parametrize(
+    "entry", [one for one in COMMANDS if one.twins and one.path != "down"], ids=lambda one: one.path
+)
 def test_a_verb_really_calls_its_twins(entry: Entry, shared: NodeProcess) -> None:
     use = USES[entry.path]
     words = (*entry.path.split(), *use.words, *use.prepare(shared))
-    before = counts(shared)
+    before = called(shared)
     told = shared.thorp(*words, "--json", **use.variables)
     assert told.returncode == 0, told.stderr
     json.loads(told.stdout)
-    after = counts(shared)
     behind = {(one.method, one.path): one.capability.id for one in EVERY_ROUTE if isinstance(one, NounRoute)}
     wanted = {behind.get(twin, use.calls) for twin in entry.twins}
-    called = {name for name, count in after.items() if count > before[name]}
-    assert wanted <= called
-    assert called - wanted <= {"keys.list@1.0"}  # `keys revoke` shows whose key it is before it asks
+    done = set(called(shared) - before)
+    assert wanted <= done
+    assert done - wanted <= {"keys.list@1.0", "sessions.list@1.0"}  # shown before it is asked whether to end them
 
 
 def test_down_really_calls_its_twin(node: NodeProcess) -> None:

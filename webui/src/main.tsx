@@ -1,6 +1,7 @@
 import "./look/tokens.css";
 import "./look/base.css";
 import "./look/parts.css";
+import "./look/tables.css";
 import "./look/frame.css";
 import "./look/home.css";
 import "./look/door.css";

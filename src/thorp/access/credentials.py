@@ -68,11 +68,16 @@ def parse(text: str, *, ambient: bool = False) -> Credential | None:
 
 
 def read_credentials(headers: Headers) -> Credential | None:
-    """What the caller shows, in whichever header; the same one twice is one."""
+    """What the caller shows, in whichever header; the same one twice is one.
+
+    A cookie counts only where nothing is shown on purpose: cookies know no ports, so any page of this machine can plant
+    one, and must not lock out who shows a key.
+    """
     shown = [credential for credential in _shown(headers) if credential]
-    if len(set(shown)) > 1:
+    counts = [credential for credential in shown if not credential.ambient] or shown
+    if len(set(counts)) > 1:
         raise TwoCredentialsError("This request shows two different credentials. Send one of them.")
-    return min(shown, key=lambda credential: credential.ambient, default=None)
+    return counts[0] if counts else None
 
 
 def refuse_key_in_address(query: bytes) -> None:

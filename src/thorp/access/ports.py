@@ -27,6 +27,10 @@ class SessionShelf(Protocol):
         """False: there is no such session, or it was ended before. An expired one can be ended."""
         ...
 
+    async def end_other_sessions(self, kept: str, now: float) -> tuple[str, ...]:
+        """End every session but one, expired ones too; all of them or none. The answer: who was alive."""
+        ...
+
     def sessions(self) -> tuple[SessionGrant, ...]: ...
 
 

@@ -6,7 +6,7 @@ from thorp.access.credentials import Credential, CredentialKind, hash_of, new_id
 from thorp.access.ports import SessionShelf
 from thorp.access.register import Register
 from thorp.base.clock import Clock, Randomness
-from thorp.base.errors import UnauthenticatedError
+from thorp.base.errors import NotFoundError, UnauthenticatedError
 from thorp.identity.grants import SessionGrant
 
 SESSION_SECONDS: Final = 30 * 24 * 3600.0
@@ -19,6 +19,12 @@ class SessionOverError(UnauthenticatedError):
     fault = "expired"
 
 
+class NoSuchSessionError(NotFoundError):
+    """A session id that names no session."""
+
+    code = "access.no_such_session"
+
+
 def drawn(clock: Clock, randomness: Randomness) -> tuple[SessionGrant, str]:
     """A new session, kept nowhere yet, and its token."""
     secret, now = new_secret(randomness), clock.wall()
@@ -28,11 +34,34 @@ def drawn(clock: Clock, randomness: Randomness) -> tuple[SessionGrant, str]:
 
 class SessionBook:
     def __init__(self, shelf: SessionShelf, clock: Clock) -> None:
+        self._shelf = shelf
         self._clock = clock
         self._register = Register(shelf.sessions)
 
     def find(self, session_id: str) -> SessionGrant | None:
         return self._register.find(session_id)
+
+    def live(self) -> tuple[SessionGrant, ...]:
+        """Who is signed in, the oldest login first."""
+        now = self._clock.wall()
+        alive = (grant for grant in self._shelf.sessions() if grant.alive(now))
+        return tuple(sorted(alive, key=lambda grant: (grant.created, grant.id)))
+
+    def named(self, session_id: str) -> SessionGrant:
+        """The session with this id, dead or alive."""
+        if grant := self.find(session_id):
+            return grant
+        raise NoSuchSessionError(
+            f"There is no session `{session_id[:40]}`. `thorp sessions list` shows all.", id=session_id[:40]
+        )
+
+    async def end(self, session_id: str) -> bool:
+        """False: it was ended before."""
+        return await self._shelf.end_session(session_id, self._clock.wall())
+
+    async def end_others(self, kept: str) -> tuple[str, ...]:
+        """End every session but this one. Answers which were alive until now."""
+        return await self._shelf.end_other_sessions(kept, self._clock.wall())
 
     def match(self, credential: Credential) -> SessionGrant:
         """The live session behind a credential."""

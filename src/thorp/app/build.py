@@ -17,6 +17,7 @@ from thorp.access.credentials import hash_of, parse
 from thorp.access.gate import Gate
 from thorp.access.keys import KeyRing
 from thorp.access.live import LiveCalls
+from thorp.access.session_desk import offers as session_offers
 from thorp.access.sessions import SessionBook
 from thorp.access.who import Known
 from thorp.app.config import ConfigFile, Effective, Sources
@@ -109,6 +110,7 @@ def build(tools: Tools, wishes: Wishes) -> Node:
     def offers() -> Iterator[Offer]:
         yield from node_offers(feature)
         yield from key_offers(access.ring, access.live, centre.announce)
+        yield from session_offers(access.sessions, access.live, centre.announce)
         yield from ConfigDesk(keeper, centre.announce).offers()
         yield from ExposureDesk(exposure, keeper, access.ring, centre.announce).offers()
         yield from LoginDesk(access.desk, lambda: listeners.address).offers()

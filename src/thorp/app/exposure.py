@@ -140,13 +140,13 @@ class Exposure:
         finally:
             await self._close()
 
-    def review(self, old: Settings, new: Settings) -> tuple[str, ...]:  # noqa: ARG002  (the shape of a reviewer)
+    def review(self, _old: Settings, new: Settings, /) -> tuple[str, ...]:
         way = way_of(new.local)
         if way and way.port == new.local.port and way.port:
             return (f"`local.expose_port` {way.port} is `local.port` too; choose another one.",)
         return ()
 
-    async def apply(self, old: Settings, new: Settings) -> None:
+    async def apply(self, old: Settings, new: Settings, /) -> None:
         before, after = way_of(old.local), way_of(new.local)
         if before == after:
             return

@@ -54,7 +54,7 @@ class Listeners:
         for service in self.services():
             service.stop_accepting()
 
-    def review(self, old: Settings, new: Settings, /) -> tuple[str, ...]:  # noqa: ARG002  (the shape of a reviewer)
+    def review(self, _old: Settings, new: Settings, /) -> tuple[str, ...]:
         if not is_loopback(new.local.host):
             objection = (
                 f"`local.host` {new.local.host} can be reached from outside this machine; that is what "
@@ -63,5 +63,5 @@ class Listeners:
             return (objection,)
         return ()
 
-    async def apply(self, old: Settings, new: Settings, /) -> None:
+    async def apply(self, _old: Settings, _new: Settings, /) -> None:
         """Nothing to do: host and port need a restart, further names are asked for at each request."""

@@ -26,13 +26,14 @@ class Section:
 SECTIONS: Final = (
     Section("Node", ("init", "up", "down", "status", "open")),
     Section("Use", ("capabilities", "call")),
-    Section("Access", ("keys", "token", "expose", "unexpose")),
+    Section("Access", ("keys", "sessions", "token", "expose", "unexpose")),
     Section("Settings", ("config", "completion")),
 )
 
 NOUNS: Final = {
     "config": "Settings: show, change, check.",
     "keys": "API keys: make, list, revoke.",
+    "sessions": "Browsers that are signed in: list, end.",
 }
 
 COMMANDS: Final = (
@@ -60,6 +61,18 @@ COMMANDS: Final = (
         "thorp.cli.keys:revoke",
         "End a key at once, and every call that runs on it.",
         (("DELETE", "/api/v1/keys/{id}"),),
+    ),
+    Entry(
+        "sessions list",
+        "thorp.cli.sessions:list_sessions",
+        "List the browsers that are signed in.",
+        (("GET", "/api/v1/sessions"),),
+    ),
+    Entry(
+        "sessions end",
+        "thorp.cli.sessions:end",
+        "Sign a browser out at once, and end every call of it.",
+        (("DELETE", "/api/v1/sessions/{id}"), ("POST", "/api/v1/sessions/end")),
     ),
     Entry("token", "thorp.cli.token:token", "Print the owner's token of the running node."),
     Entry(

@@ -1,4 +1,4 @@
-"""A small blocking HTTP client, for a command line that asks one node and ends. Quick to import; no proxies, no redirects.
+"""A small blocking HTTP client for a command line that asks one node and ends: quick to import, no proxy, no redirect.
 
 A node is named by its Unix socket or by a URL; `https://host:port#sha256=<hex>` trusts exactly that certificate.
 """
@@ -13,25 +13,32 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, Self, cast
 from urllib.parse import urlsplit
 
-from thorp.base.errors import FAMILIES, InternalError, NetworkError, ThorpError, UsageError
+from thorp.base.errors import IntegrityError, NetworkError, UsageError
 
 TIMEOUT: Final = 30.0
 STREAM_TIMEOUT: Final = 60.0  # a stream that lives says something every few seconds
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
-LARGEST_LINE: Final = 1024 * 1024
+LARGEST_EVENT: Final = 1024 * 1024
+FIRST_REDIRECT: Final = 300
 FIRST_ERROR: Final = 400
+_PIECE: Final = 64 * 1024
 _PIN: Final = "sha256="
 _PORTS: Final = {"http": 80, "https": 443}
-_FAMILY_OF: Final[Mapping[int, type[ThorpError]]] = {family.status: family for family in FAMILIES}
 
 
 class BadAddressError(UsageError):
     """Not the address of a node."""
 
     code = "net.bad_address"
+
+
+class BadKeyError(UsageError):
+    """Not a key: no header could carry it."""
+
+    code = "net.bad_key"
 
 
 class UnreachableError(NetworkError):
@@ -47,9 +54,15 @@ class SilentError(NetworkError):
 
 
 class UntrustedError(NetworkError):
-    """The other side does not prove to be the node that was meant."""
+    """No authority this machine trusts vouches for the other side, and no fingerprint was named."""
 
     code = "net.untrusted"
+
+
+class WrongCertificateError(IntegrityError):
+    """The other side does not hold the certificate that was named."""
+
+    code = "net.wrong_certificate"
 
 
 class BadAnswerError(NetworkError):
@@ -80,22 +93,24 @@ class Answer:
     headers: Mapping[str, str]  # names in lower case
     body: bytes
 
-    def json(self) -> object:
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            raise BadAnswerError("The answer is not JSON. Is the address really that of a node?") from None
+    @property
+    def data(self) -> Any:
+        """The JSON of the body; None when there is none."""
+        return parsed(self.body)
 
 
 @dataclass(frozen=True, slots=True)
-class ServerEvent:
-    name: str
-    data: str
-    id: str = ""
+class SseFrame:
+    event: str
+    id: str
+    data: Any  # parsed JSON
 
 
-def socket_address(path: Path) -> Address:
-    return Address("unix", str(path))
+def parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        raise BadAnswerError("The answer is not JSON. Is the address really that of a node?") from None
 
 
 def parse_address(text: str) -> Address:
@@ -121,7 +136,7 @@ def _bad_address(text: str) -> BadAddressError:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class BlockingClient:
     """Asks one node. Every request has its own connection."""
 
     address: Address
@@ -129,27 +144,33 @@ class Client:
     timeout: float = TIMEOUT
     largest_answer: int = LARGEST_ANSWER
 
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
+    @classmethod
+    def unix(cls, path: Path) -> Self:
+        return cls(Address("unix", str(path)))
+
+    @classmethod
+    def url(cls, text: str, key: str) -> Self:
+        return cls(parse_address(text), key)
+
+    def request(self, method: str, path: str, body: object = None) -> Answer:
         """The node's answer, whatever its status."""
         with self._asked(method, path, body, self.timeout, {"Accept": "application/json"}) as response:
             data = response.read(self.largest_answer + 1)
             if len(data) > self.largest_answer:
                 raise BadAnswerError(f"The answer of {self.address} is larger than {self.largest_answer} bytes.")
+            if response.length:
+                raise http.client.IncompleteRead(data)
             return _answer(response, data)
 
-    def call(self, method: str, path: str, body: object = None) -> object:
-        """The JSON of a good answer; a refusal is raised as the error it was on the node."""
-        answer = self.ask(method, path, body)
-        if answer.status >= FIRST_ERROR:
-            raise error_of(answer)
-        return answer.json() if answer.body else None
-
-    def events(self, path: str, method: str = "GET", body: object = None, last_id: str = "") -> Iterator[ServerEvent]:
-        """Server-sent events until the node ends the stream."""
+    def events(
+        self, method: str, path: str, body: object = None, *, last_id: str = ""
+    ) -> Generator[SseFrame, None, None]:
+        """Server-sent events until the node ends the stream. A refusal is one event called `error`."""
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         with self._asked(method, path, body, max(self.timeout, STREAM_TIMEOUT), headers) as response:
             if response.status >= FIRST_ERROR:
-                raise error_of(_answer(response, response.read(LARGEST_LINE)))
+                yield SseFrame("error", "", parsed(response.read(LARGEST_EVENT)))
+                return
             yield from _events(response)
 
     @contextmanager
@@ -160,12 +181,14 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         if data is not None:
             headers["Content-Type"] = "application/json"
+        if not self.key.isascii() or not self.key.isprintable():
+            raise BadKeyError("The key has characters no key has; was something else copied with it?")
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         try:
             connection.request(method, path, data, headers)
             response = connection.getresponse()
-            if 300 <= response.status < FIRST_ERROR:
+            if FIRST_REDIRECT <= response.status < FIRST_ERROR:
                 raise BadAnswerError(f"{self.address} points elsewhere, where a node would not; check the address.")
             yield response
         except (OSError, http.client.HTTPException) as error:
@@ -200,9 +223,9 @@ class _PinnedConnection(http.client.HTTPSConnection):
         shown = cast("ssl.SSLSocket", self.sock).getpeercert(binary_form=True) or b""
         if not compare_digest(sha256(shown).digest(), self._address.pin):
             self.close()
-            raise UntrustedError(
+            raise WrongCertificateError(
                 f"{self._address} shows another certificate than the one in its address. Nothing was sent. "
-                "If the node made a new one, take its fingerprint from `thorp expose` there."
+                "If the node made a new one, `thorp status` shows its fingerprint there."
             )
 
 
@@ -224,47 +247,45 @@ def _failure(address: Address, error: OSError | http.client.HTTPException) -> Ne
         )
     if isinstance(error, TimeoutError):
         return SilentError(f"{address} does not answer in time. `thorp status` on that machine says how it is.")
-    if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
-        return BadAnswerError(f"{address} does not answer as a node does ({type(error).__name__}); check the address.")
-    start = "Start it with `thorp up`" if address.scheme == "unix" else "Is it running, and the address right?"
-    return UnreachableError(f"The node at {address} cannot be reached: {error.strerror or error}. {start}.")  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+    if isinstance(error, http.client.IncompleteRead):
+        return UnreachableError(f"The answer of {address} broke off.")
+    if isinstance(error, OSError):
+        start = "Start it with `thorp up`." if address.scheme == "unix" else "Is it running, and is this its address?"
+        return UnreachableError(f"The node at {address} cannot be reached: {error.strerror or error}. {start}")
+    return BadAnswerError(f"{address} does not answer as a node does ({type(error).__name__}); check the address.")
 
 
 def _answer(response: http.client.HTTPResponse, data: bytes) -> Answer:
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, data)
 
 
-def error_of(answer: Answer) -> ThorpError:
-    """A refusal as the error it was on the node: its family gives the exit code, the node gives code and words."""
-    told = answer.json()
-    said = told.get("error") if isinstance(told, dict) else None
-    if not isinstance(said, dict):
-        raise BadAnswerError(f"The answer has the status {answer.status} and no reason; check the address.")
-    words = cast("dict[str, object]", said)
-    family = _FAMILY_OF.get(answer.status, UsageError if answer.status < InternalError.status else InternalError)
-    error = family(str(words.get("message")))
-    error.code, error.status = str(words.get("code")), answer.status
-    if isinstance(details := words.get("details"), dict):
-        error.details = cast("dict[str, object]", details)
-    if (wait := answer.headers.get("retry-after", "")).isdecimal():
-        error.retry_after = float(wait)
-    return error
-
-
-def _events(response: http.client.HTTPResponse) -> Iterator[ServerEvent]:
+def _events(response: http.client.HTTPResponse) -> Iterator[SseFrame]:
     fields: dict[str, list[str]] = {}
-    room = LARGEST_LINE
-    while line := response.readline(LARGEST_LINE + 1):
-        room -= len(line)
-        if room < 0:
-            raise BadAnswerError("The stream has an event that is too large.")
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
-        if text:
-            name, _, value = text.partition(":")
+    size = 0
+    for line in _lines(response):
+        size = size + len(line) + 1 if line else 0
+        if size > LARGEST_EVENT:
+            raise _oversized()
+        name, _, value = line.decode("utf-8", "replace").partition(":")
+        if line:
             fields.setdefault(name, []).append(value.removeprefix(" "))
             continue
-        room = LARGEST_LINE
         if "data" in fields:
             last = {name: values[-1] for name, values in fields.items()}
-            yield ServerEvent(last.get("event", "message"), "\n".join(fields["data"]), last.get("id", ""))
+            data = parsed("\n".join(fields["data"]).encode())
+            yield SseFrame(last.get("event", "message"), last.get("id", ""), data)
         fields = {}
+
+
+def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """As they come. `response.readline` would take a line that broke off for the end."""
+    rest = b""
+    while piece := response.read1(_PIECE):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line.removesuffix(b"\r") for line in lines)
+        if len(rest) > LARGEST_EVENT:
+            raise _oversized()
+
+
+def _oversized() -> BadAnswerError:
+    return BadAnswerError(f"The stream has an event of more than {LARGEST_EVENT} bytes.")

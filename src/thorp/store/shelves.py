@@ -16,6 +16,7 @@ from thorp.identity.scopes import EVERY_SCOPE
 from thorp.store.database import Database
 
 T = TypeVar("T")
+AnswerT = TypeVar("AnswerT")
 
 MOST_SESSIONS: Final = 200  # kept in all; the dead go first, then the oldest login
 
@@ -37,14 +38,14 @@ class Mirror(Generic[T]):
     async def load(self) -> None:
         self.now = await self._database.reading(self._query)
 
-    async def change(self, step: Callable[[Connection], bool]) -> bool:
-        def job(connection: Connection) -> tuple[bool, T]:
+    async def change(self, step: Callable[[Connection], AnswerT]) -> AnswerT:
+        def job(connection: Connection) -> tuple[AnswerT, T]:
             return step(connection), self._query(connection)
 
         answer, _ = await self._database.write(job, committed=self._follow)
         return answer
 
-    def _follow(self, committed: tuple[bool, T]) -> None:
+    def _follow(self, committed: tuple[object, T]) -> None:
         self.now = committed[1]
 
 
@@ -90,6 +91,10 @@ class SqliteSessionShelf:
     async def end_session(self, session_id: str, now: float) -> bool:
         """False: there is no such session, or it was ended before."""
         return await self.logins.change(lambda connection: _end_session(connection, session_id, now))
+
+    async def end_other_sessions(self, kept: str, now: float) -> tuple[str, ...]:
+        """End every session but one; the ids of those that were alive."""
+        return await self.logins.change(lambda connection: _end_other_sessions(connection, kept, now))
 
 
 class SqliteClaimShelf:
@@ -169,6 +174,12 @@ def _insert_session(connection: Connection, grant: SessionGrant) -> bool:
 def _end_session(connection: Connection, session_id: str, now: float) -> bool:
     end = "UPDATE sessions SET ended = ? WHERE id = ? AND ended IS NULL"
     return connection.execute(end, (now, session_id)).rowcount == 1
+
+
+def _end_other_sessions(connection: Connection, kept: str, now: float) -> tuple[str, ...]:
+    end = "UPDATE sessions SET ended = ? WHERE id != ? AND ended IS NULL RETURNING id, expires"
+    ended = connection.execute(end, (now, kept)).fetchall()
+    return tuple(sorted(session_id for session_id, expires in ended if now < expires))
 
 
 def _claim(connection: Connection, session: SessionGrant) -> bool:

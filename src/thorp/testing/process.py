@@ -51,13 +51,13 @@ def processes_of(session: int) -> set[int]:
 
 def environment_of(home: Path, **more: str) -> dict[str, str]:
     """A clean environment: no proxies, no settings, nothing of the person who runs the tests."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH", "TMPDIR") if name in os.environ}  # noqa: TID251
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH", "TMPDIR") if name in os.environ}  # noqa: TID251  (what a child inherits)
     return kept | {"HOME": str(home), "THORP_HOME": str(home), "PYTHONUNBUFFERED": "1"} | more
 
 
 def run_thorp(home: Path, *words: str, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
     """One command line, to its end."""
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(  # noqa: S603  (our own interpreter and our own words)
         [sys.executable, "-m", "thorp", *words],
         env=environment_of(home, **more),
         input=stdin,
@@ -168,6 +168,27 @@ class NodeProcess:
         """Every running process that belongs to this node."""
         return processes_of(self.process.pid)
 
+    def send(self, wire: socket.socket, method: str, path: str, body: bytes = b"", *headers: str) -> None:
+        """Connect a Unix socket and send a request of the owner, byte by byte as it is written here."""
+        wire.connect(str(self.paths.socket))
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
+        if body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        wire.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+
+    def bytes_of(self, method: str, path: str, body: bytes = b"", *headers: str) -> bytes:
+        """The whole answer to such a request, head included."""
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(PATIENCE)
+            self.send(wire, method, path, body, *headers)
+            return b"".join(iter(lambda: wire.recv(65_536), b""))
+
+    def figures(self) -> dict[str, float]:
+        """What `/metrics` says: each sample as it is written there, labels included, and its value."""
+        lines = self.bytes_of("GET", "/metrics").decode().partition("\r\n\r\n")[2].splitlines()
+        samples = (line.rpartition(" ") for line in lines if line.startswith("thorp_"))
+        return {sample: float(value) for sample, _, value in samples}
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; answers with the exit code."""
         if self.process.poll() is None:
@@ -188,7 +209,7 @@ def start_node(home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, **mor
     reading, writing = os.pipe()
     output = home.parent / f"{home.name}.output"
     with output.open("ab") as log, os.fdopen(reading, "rb") as told:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603  (our own interpreter and our own words)
             [sys.executable, "-m", "thorp", "up", *flags, *words, "--ready-fd", str(writing)],
             env=environment_of(home, **more),
             stdin=subprocess.DEVNULL,

@@ -46,6 +46,13 @@ class MemorySessionShelf:
         )
         return session_id in live
 
+    async def end_other_sessions(self, kept: str, now: float) -> tuple[str, ...]:
+        alive = tuple(sorted(one.id for one in self._kept if one.id != kept and one.alive(now)))
+        self._kept = tuple(
+            replace(one, ended=now) if one.id != kept and one.ended is None else one for one in self._kept
+        )
+        return alive
+
     def sessions(self) -> tuple[SessionGrant, ...]:
         return self._kept
 
@@ -145,6 +152,24 @@ async def a_session_is_kept_and_ended_once(shelves: Shelves) -> None:
     expect(set(shelves.sessions.sessions()) == expected, "the first end stands")
 
 
+async def every_other_session_is_ended_at_once(shelves: Shelves) -> None:
+    expired, dead = replace(FIRST_SESSION, id="s00000003", expires=1_400.0), replace(FIRST_SESSION, id="s00000004")
+    for session in (SECOND_SESSION, FIRST_SESSION, expired, dead):
+        await shelves.sessions.add_session(session)
+    await shelves.sessions.end_session(dead.id, 1_300.0)
+    ended = await shelves.sessions.end_other_sessions(SECOND_SESSION.id, 1_500.5)
+    expect(ended == (FIRST_SESSION.id,), "those that were alive are named")
+    expected = {
+        SECOND_SESSION,
+        replace(FIRST_SESSION, ended=1_500.5),
+        replace(expired, ended=1_500.5),
+        replace(dead, ended=1_300.0),
+    }
+    expect(set(shelves.sessions.sessions()) == expected, "every other session ends, expired ones too, but none twice")
+    expect(await shelves.sessions.end_other_sessions("", 1_600.5) == (SECOND_SESSION.id,), "with none to keep, all end")
+    expect(await shelves.sessions.end_other_sessions("", 1_700.5) == (), "what has ended does not end again")
+
+
 async def a_claim_keeps_its_session(shelves: Shelves) -> None:
     expect(await shelves.claims.claim(FIRST_SESSION), "the first claim wins")
     expect(shelves.claims.claimed(), "and is known as soon as it returns")
@@ -172,6 +197,7 @@ EVERY_CHECK: Final[tuple[Check, ...]] = (
     what_expired_can_still_be_taken_back,
     an_unknown_key_is_not_revoked,
     a_session_is_kept_and_ended_once,
+    every_other_session_is_ended_at_once,
     a_claim_keeps_its_session,
     a_second_claim_leaves_nothing,
     of_two_claims_at_once_one_wins,

@@ -44,6 +44,12 @@ class KeysChanged(Change):
     what: Literal["created", "revoked"]
 
 
+class SessionsChanged(Change):
+    kind = "sessions.changed"
+
+    ended: tuple[str, ...]
+
+
 class ExposureChanged(Change):
     kind = "exposure.changed"
 
@@ -65,6 +71,7 @@ EVERY_CHANGE: tuple[type[Change], ...] = (
     CapabilityChanged,
     ConfigChanged,
     KeysChanged,
+    SessionsChanged,
     ExposureChanged,
     NodeClaimed,
     NodeStopping,

@@ -13,6 +13,7 @@ from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, NounRoute, RawRoute, Route
 from thorp.wire.capabilities.keys import KEYS_CREATE, KEYS_LIST, KEYS_REVOKE
 from thorp.wire.capabilities.login import LOGIN_CODE
+from thorp.wire.capabilities.sessions import SESSIONS_END, SESSIONS_LIST
 from thorp.wire.changes import NodeClaimed
 
 
@@ -60,6 +61,9 @@ ROUTES: tuple[Route, ...] = (
     NounRoute("GET", "/api/v1/keys", KEYS_LIST),
     NounRoute("POST", "/api/v1/keys", KEYS_CREATE, status=201),
     NounRoute("DELETE", "/api/v1/keys/{id}", KEYS_REVOKE),
+    NounRoute("GET", "/api/v1/sessions", SESSIONS_LIST),
+    NounRoute("POST", "/api/v1/sessions/end", SESSIONS_END),
+    NounRoute("DELETE", "/api/v1/sessions/{id}", SESSIONS_END),
     NounRoute("POST", "/api/v1/login/codes", LOGIN_CODE, status=201),
     RawRoute("GET", "/api/v1/claim", OPEN, "Whether this node has an owner's dashboard already.", claimed),
     RawRoute("POST", "/api/v1/claim", OPEN, "Claims the node with the one-time code; works once, for ever.", claim),

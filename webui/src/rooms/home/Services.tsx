@@ -37,7 +37,7 @@ export function Services({ services }: { readonly services: readonly Service[] }
   const messages = services.some(({ message }) => message !== "");
   const heads = [words.name, words.state, words.since, ...(messages ? [words.message] : [])];
   return (
-    <Card title={words.title} className="wide">
+    <Card title={words.title} className="service-list">
       {services.length === 0 ? (
         <p className="empty">{words.none}</p>
       ) : (
