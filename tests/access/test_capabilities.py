@@ -111,6 +111,39 @@ def test_A20_revoking_ends_the_calls_of_the_key(house, desk: Desk) -> None:
     assert asyncio.run(story()) == "The key of this call was revoked."
 
 
+@pytest.mark.parametrize("victim", ["", "o", "s0000000a"])
+def test_A20_revoking_what_is_no_key_ends_no_call(house, desk: Desk, victim: str) -> None:
+    """The owner's own calls and those of a session run on ids that name no key."""
+
+    async def story() -> bool:
+        running = asyncio.Event()
+        async with TaskScope("stream") as scope:
+            task = scope.start("stream", stream(house, victim, running))
+            await running.wait()
+            with pytest.raises(NoSuchKeyError):
+                await desk.call(KEYS_REVOKE, KeyId(id=victim), owner())
+            return task.done() or bool(task.cancelling())
+
+    assert not asyncio.run(story())
+
+
+def test_A20_revoking_a_key_ends_the_calls_of_the_keys_it_made_and_tells_of_each(house, desk: Desk) -> None:
+    async def story() -> str:
+        maker = await desk.call(KEYS_CREATE, KeyRequest(name="a", scopes=("keys:write",)), owner())
+        parent = keyed(maker.id, frozenset({Scope.KEYS_WRITE}))
+        child = await desk.call(KEYS_CREATE, KeyRequest(name="b", scopes=("keys:write",)), parent)
+        assert (maker.made_by, child.made_by) == (None, maker.id)
+        running = asyncio.Event()
+        async with TaskScope("stream") as scope:
+            task = scope.start("stream", stream(house, child.id, running))
+            await running.wait()
+            await desk.call(KEYS_REVOKE, KeyId(id=maker.id), owner())
+            assert [one.id for one in desk.told if one.what == "revoked"] == [maker.id, child.id]
+            return await task
+
+    assert asyncio.run(story()) == "The key of this call was revoked."
+
+
 def test_A20_a_revocation_whose_caller_has_gone_still_ends_the_calls_of_the_key(house) -> None:
     class Slow(MemoryKeyShelf):
         def __init__(self) -> None:

@@ -17,6 +17,7 @@ from thorp.access.claim import (
     normal,
 )
 from thorp.access.credentials import CROCKFORD, parse
+from thorp.base.tasks import TaskScope
 
 WRONG = "00000000"
 
@@ -224,6 +225,24 @@ def test_ending_an_unknown_session_says_so(house) -> None:
     assert asyncio.run(house.desk.end_session(parse(token).id))
     assert not asyncio.run(house.desk.end_session(parse(token).id))
     assert not asyncio.run(house.desk.end_session("s00000000"))
+
+
+@pytest.mark.parametrize("credential", ["o", "", "k0000000a"])
+def test_A20_ending_what_is_no_session_ends_no_call(house, credential: str) -> None:
+    async def running(begun: asyncio.Event) -> None:
+        with house.live_calls.call(credential):
+            begun.set()
+            await asyncio.Event().wait()
+
+    async def story() -> int:
+        begun = asyncio.Event()
+        async with TaskScope("calls") as scope:
+            call = scope.start("call", running(begun))
+            await begun.wait()
+            assert not await house.desk.end_session(credential)
+            return call.cancelling()
+
+    assert asyncio.run(story()) == 0
 
 
 def test_a_code_book_forgets_what_is_over() -> None:

@@ -204,6 +204,20 @@ def test_A8_a_key_in_the_query_string_is_refused(house) -> None:
     assert parse(key).secret not in repr(exchange.sent)
 
 
+def test_keys_share_the_budget_of_the_key_that_made_them(house) -> None:
+    maker = asyncio.run(house.key(rpm=3))
+    children = [asyncio.run(house.key(rpm=3, made_by=parse(maker).id)) for _ in range(2)]
+    server = gate(house, Seen())
+
+    async def all_of_them() -> list[int]:
+        exchanges = [Exchange(headers=bearer(one)) for one in (*children, *children, maker)]
+        for exchange in exchanges:
+            await server(exchange.scope, exchange.receive, exchange.send)
+        return [exchange.status for exchange in exchanges]
+
+    assert asyncio.run(all_of_them()) == [200, 200, 200, 429, 429]
+
+
 def test_a_key_over_its_budget_is_told_when_to_come_back(house) -> None:
     key, seen = asyncio.run(house.key(rpm=2)), Seen()
     server = gate(house, seen)

@@ -48,6 +48,36 @@ def test_a_wrong_secret_and_an_unknown_id_look_the_same(house) -> None:
     assert said[0] == said[1]
 
 
+def test_a_key_knows_whom_it_descends_from_and_what_it_made(house) -> None:
+    async def story() -> list[str]:
+        first, _ = await house.ring.create("a", INFERENCE)
+        second, _ = await house.ring.create("b", INFERENCE, made_by=first.id)
+        third, _ = await house.ring.create("c", INFERENCE, made_by=second.id)
+        await house.ring.create("other", INFERENCE)
+        return [first.id, second.id, third.id]
+
+    ids = asyncio.run(story())
+
+    assert [one.id for one in house.ring.line(ids[2])] == ids[::-1]
+    assert house.ring.family(ids[0]) == tuple(ids)
+    assert house.ring.family(ids[2]) == (ids[2],)
+    assert house.ring.family("") == house.ring.family("s0000000a") == ()
+    assert list(house.ring.line("")) == []
+
+
+def test_A20_a_key_made_while_its_maker_was_being_revoked_is_dead(house) -> None:
+    async def story() -> str:
+        maker, _ = await house.ring.create("a", INFERENCE)
+        await house.ring.revoke(maker.id)
+        _, text = await house.ring.create("b", INFERENCE, made_by=maker.id)
+        return text
+
+    text = asyncio.run(story())
+
+    with pytest.raises(RevokedKeyError):
+        house.ring.match(parse(text))
+
+
 def test_A20_a_revoked_key_is_dead_at_once_and_says_so_only_to_its_holder(house) -> None:
     text = asyncio.run(house.key())
     assert asyncio.run(house.ring.revoke(parse(text).id)) == house.clock.wall()

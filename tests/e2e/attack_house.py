@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.e2e.attack_wire import JSON, Answer, Header, Line, Place, as_json, ask, bearer
+from tests.e2e.attack_wire import JSON, Answer, Caller, Header, Line, Place, as_json, ask, bearer
 from thorp.identity.scopes import Scope
 from thorp.testing.process import NodeProcess, running_node
 from thorp.web.routes import EVERY_ROUTE
@@ -39,7 +39,7 @@ class Knock:
     body: bytes | None
     kind: tuple[Header, ...] = ()  # how the body is announced
 
-    def at(self, line: Line, *headers: Header) -> Answer:
+    def at(self, line: Line | Caller, *headers: Header) -> Answer:
         return line.ask(self.method, self.path, (*headers, *self.kind), self.body)
 
     def alone(self, place: Place, *headers: Header) -> Answer:

@@ -28,6 +28,10 @@ class Answer:
         return values[0] if values else None
 
     @property
+    def streams(self) -> bool:
+        return (self.get("content-type") or "").startswith("text/event-stream")
+
+    @property
     def json(self) -> Any:
         return json.loads(self.body)
 
@@ -154,9 +158,33 @@ class Line:
         return read
 
 
-def ask(
-    place: Place, method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None
-) -> Answer:
+class Caller:
+    """Asks one thing after the other over one connection, and over a new one where that has ended or streams."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._line: Line | None = None
+
+    def __enter__(self) -> "Caller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hang_up()
+
+    def ask(self, method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None) -> Answer:
+        self._line = self._line or self._place.dial()
+        answer = self._line.ask(method, target, headers, body)
+        if answer.get("connection") == "close" or answer.streams:
+            self._hang_up()
+        return answer
+
+    def _hang_up(self) -> None:
+        if self._line:
+            self._line.close()
+        self._line = None
+
+
+def ask(place: Place, method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None) -> Answer:
     """One request on a connection of its own."""
     with place.dial() as line:
         return line.ask(method, target, headers, body)

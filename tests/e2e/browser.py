@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
-from thorp.testing.process import PATIENCE, NodeProcess
+from thorp.testing.process import NodeProcess
 
 ROOT: Final = Path(__file__).parents[2]
+PATIENCE_MS: Final = 30_000  # until what does not come fails the test; nothing is measured by it
 REPORTS: Final = ROOT / "reports" / "browser"  # pictures, for people to look at
 AXE: Final = ROOT / "webui/node_modules/axe-core/axe.min.js"
 DESK: Final = {"width": 1280, "height": 800}
@@ -43,7 +44,7 @@ def chromium(home: Path) -> Generator[Browser]:
     """One browser for many visits; it sees nothing of the person who runs the tests."""
     found = shutil.which("chromium")
     assert found, "these tests drive Chromium; on Debian: apt install chromium"
-    expect.set_options(timeout=PATIENCE * 1000)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS, env=environment)
@@ -64,7 +65,7 @@ class Visit:
     complaints: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
-        self.context.set_default_timeout(PATIENCE * 1000)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.context.on("request", self._hear_request)
         self.context.on("console", self._hear_console)
         self.context.on("weberror", lambda error: self.complaints.append(f"uncaught: {error.error}"))
@@ -94,8 +95,8 @@ class Visit:
         return [one for one in self.complaints if not any(word in one for word in self.tolerates)]
 
     def settle(self) -> None:
-        assert self.strayed() == []
-        assert self.unexpected() == []
+        assert not self.strayed(), self.strayed()
+        assert not self.unexpected(), self.unexpected()
 
 
 @contextmanager

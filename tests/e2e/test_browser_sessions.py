@@ -58,6 +58,15 @@ def test_a_second_tab_is_signed_in_by_the_first_and_another_browser_is_not(
         at_door(stranger.open(), "Welcome back")
 
 
+def test_a_tab_that_was_busy_still_signs_the_new_one_in(chromium: Browser, house: NodeProcess) -> None:
+    with visiting(chromium, house.ready.address) as visit:
+        first = signed_in(visit, house)
+        first.evaluate("setTimeout(() => { const end = Date.now() + 1000; while (Date.now() < end); })")
+        second = at_home(visit.open())
+        assert token_of(second) == token_of(first)
+        assert visit.count("POST", "/api/v1/login") == 1
+
+
 def test_signing_out_in_one_tab_ends_the_login_in_all(chromium: Browser, house: NodeProcess) -> None:
     with visiting(chromium, house.ready.address, tolerates=ENDED) as visit:
         first = signed_in(visit, house)

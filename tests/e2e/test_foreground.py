@@ -71,6 +71,8 @@ def test_the_printed_code_claims_the_node_once_and_for_ever(home: Path) -> None:
         browser = BlockingClient.url(address, "")
         assert len(code) == 8
         assert browser.request("GET", "/api/v1/claim").data == {"claimed": False}
+        assert browser.request("POST", "/api/v1/claim", {"code": "00000000"}).status == 401
+        assert browser.request("GET", "/api/v1/claim").data == {"claimed": False}
         won = browser.request("POST", "/api/v1/claim", {"code": code})
         assert won.status == 201
         assert BlockingClient.url(address, won.data["token"]).request("GET", "/api/v1/config").status == 200

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from thorp.net.blocking import BlockingClient
-from thorp.testing.process import NodeProcess, Watching, run_thorp, running_node
+from thorp.testing.process import NodeProcess, Watching, run_thorp, running_node, until
 
 ELSEWHERE = ("--host", "127.0.0.2", "--port", "0")
 
@@ -65,7 +65,7 @@ def test_without_the_right_fingerprint_nothing_is_sent(node: NodeProcess, away: 
     assert "another certificate" in refused.stderr
     unknown = run_thorp(away, "status", THORP_URL=opened["address"], THORP_KEY=opened["key"])
     assert unknown.returncode == 5
-    assert "add the fingerprint" in unknown.stderr
+    assert "`https://…#sha256=<fingerprint>`" in unknown.stderr
     for told in (refused, unknown):
         assert opened["key"].rpartition("_")[2] not in told.stderr
         assert told.stderr.count("\n") == 1
@@ -140,15 +140,19 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
+def trouble_with(node: NodeProcess, name: str) -> str:
+    """Why a service waits for its next start; nothing while it is well."""
+    rows = {row["name"]: row for row in node.status()["services"]}
+    return rows[name]["message"] if rows[name]["state"] == "restarting" else ""
+
+
 def test_a_node_whose_exposed_address_is_gone_starts_and_says_what_is_wrong(home: Path) -> None:
     home.mkdir()
     (home / "config.toml").write_text('[local]\nexpose_host = "203.0.113.7"\n')  # a network it is not in
     with running_node(home) as node:
-        rows = {row["name"]: row for row in node.status()["services"]}
-        assert rows["local"]["state"] == rows["socket"]["state"] == "running"
-        assert rows["exposure"]["state"] == "restarting"
-        assert "cannot listen on 203.0.113.7" in rows["exposure"]["message"]
-        assert "trouble    exposure is restarting" in node.thorp("status").stdout
+        told = until(lambda: trouble_with(node, "exposure"), "the failure shows")
+        assert "cannot listen on 203.0.113.7" in told
+        assert "trouble    exposure is " in node.thorp("status").stdout
         opened = exposed(node)
         assert BlockingClient.url(pinned(opened), opened["key"]).request("GET", "/api/v1/status").status == 200
 

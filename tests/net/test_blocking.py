@@ -194,9 +194,8 @@ def test_a_missing_socket_says_what_to_do(tmp_path):
 
 
 def test_silence_ends():
-    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        with pytest.raises(SilentError):
-            at(silent.getsockname()[1], timeout=0.05).request("GET", "/")
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, pytest.raises(SilentError):
+        at(silent.getsockname()[1], timeout=0.05).request("GET", "/")
 
 
 def streamed(*parts):

@@ -34,8 +34,12 @@ async def socket_at(path, app=None):
         await listener.drain(0)
 
 
-async def dial(path):
-    return Client(*await asyncio.open_unix_connection(str(path)))
+async def ask(path, target="/"):
+    client = Client(*await asyncio.open_unix_connection(str(path)))
+    try:
+        return await client.get(target)
+    finally:
+        client.reset()
 
 
 # TCP
@@ -85,7 +89,7 @@ def test_another_listener_names_its_own_setting(run):
             taken = TcpListener(
                 ListenerFacts("exposed"), "127.0.0.1", place.listener.port, TinyApp(), setting="local.expose_port"
             )
-            with pytest.raises(PortTakenError, match="`thorp config set local.expose_port ") as caught:
+            with pytest.raises(PortTakenError, match=r"`thorp config set local\.expose_port ") as caught:
                 await taken.start()
             assert "thorp up" not in caught.value.message
 
@@ -172,6 +176,18 @@ def test_draining_cuts_a_client_that_never_reads(run):
     run(scenario())
 
 
+def test_draining_does_not_wait_for_those_who_were_turned_away(run):
+    async def scenario():
+        async with listening(connections=1, linger_seconds=3600) as place:
+            inside, outside = await place.dial(), await place.dial()
+            assert (await outside.hear()).status == 503
+            await inside.get()
+            place.listener.stop_accepting()
+            await place.listener.drain(3600)
+
+    run(scenario())
+
+
 def test_a_listener_that_never_started_can_be_stopped():
     async def scenario():
         listener = TcpListener(LOCAL, "127.0.0.1", 0, TinyApp())
@@ -192,7 +208,7 @@ def test_the_socket_is_for_its_user_alone(run, tmp_path):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
             assert listener.facts.kind == "socket"
-            facts = (await (await dial(path)).get("/facts")).json
+            facts = (await ask(path, "/facts")).json
             assert facts == {
                 "kind": "socket",
                 "tls": False,
@@ -214,7 +230,7 @@ def test_a_stale_socket_is_replaced(run, tmp_path):
 
     async def scenario():
         async with socket_at(path):
-            assert (await (await dial(path)).get()).status == 200
+            assert (await ask(path)).status == 200
 
     run(scenario())
 
@@ -227,7 +243,7 @@ def test_a_socket_somebody_answers_on_is_left_alone(run, tmp_path):
         async with socket_at(path):
             with pytest.raises(SocketTakenError, match="`thorp down`"):
                 await UnixListener(path, TinyApp()).start()
-            assert (await (await dial(path)).get()).status == 200
+            assert (await ask(path)).status == 200
 
     run(scenario())
 
@@ -283,6 +299,16 @@ def test_a_folder_of_somebody_else_is_refused(run, tmp_path):
     async def scenario():
         with pytest.raises(UnsafeFolderError):
             await UnixListener(folder / "api.sock", TinyApp()).start()
+
+    run(scenario())
+
+
+def test_a_file_in_place_of_the_folder_is_refused(run, tmp_path):
+    (tmp_path / "run").touch(mode=0o600)
+
+    async def scenario():
+        with pytest.raises(UnsafeFolderError):
+            await UnixListener(tmp_path / "run" / "api.sock", TinyApp()).start()
 
     run(scenario())
 

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -64,12 +65,11 @@ def listening(family, address):
 @pytest.mark.parametrize("user", [0, SOMEBODY_ELSE, UNNAMEABLE])
 def test_a_loopback_connection_tells_the_user_of_its_client(family, listens, client_family, connects, user):
     if connects == "127.8.8.8":
-        listens = "0.0.0.0"  # noqa: S104  (every address of loopback)
-    with listening(family, listens) as server:
-        with connected_as(user, client_family, connects, server.getsockname()[1]):
-            connection, _ = server.accept()
-            with connection:
-                assert tcp_peer_uid(connection.getpeername()[:2], connection.getsockname()[:2]) == user
+        listens = "0.0.0.0"
+    with listening(family, listens) as server, connected_as(user, client_family, connects, server.getsockname()[1]):
+        connection, _ = server.accept()
+        with connection:
+            assert tcp_peer_uid(connection.getpeername()[:2], connection.getsockname()[:2]) == user
 
 
 def test_a_client_that_has_closed_is_nobody():
@@ -88,7 +88,7 @@ def test_a_listening_socket_on_the_clients_port_does_not_answer_for_it():
         assert tcp_peer_uid(other.getsockname(), server.getsockname()) is None
 
 
-@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", "fe80::1%lo", "0.0.0.0"])  # noqa: S104
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", "fe80::1%lo", "0.0.0.0"])
 def test_only_loopback_is_asked_about(address):
     assert tcp_peer_uid((address, 4000), (address, 80)) is None
 
@@ -101,7 +101,7 @@ def test_a_unix_socket_tells_the_user_who_connected(tmp_path, user):
     with closing(socket.socket(socket.AF_UNIX)) as server:
         server.bind(path)
         server.listen()
-        os.chmod(path, 0o777)
+        Path(path).chmod(0o777)
         with connected_as(user, socket.AF_UNIX, path):
             connection, _ = server.accept()
             with connection:

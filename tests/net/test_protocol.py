@@ -254,6 +254,38 @@ def test_a_bad_request_in_a_pipeline_is_refused_after_the_answers_before_it(run)
     run(scenario())
 
 
+def test_only_the_bad_request_of_a_pipeline_goes_unanswered_however_long_the_others_take(run):
+    async def scenario():
+        async with listening(body_seconds=SOON, head_seconds=A_WHILE) as place:
+            client = await place.dial()
+            client.say(get("/hold") + get("/2") + post("/3", CHUNKED) + b"zz\r\n")
+            await asyncio.sleep(A_WHILE)
+            place.app.finish.set()
+            assert (await client.hear()).json == "held"
+            assert (await client.hear()).json["path"] == "/2"
+            assert (await client.hear()).code == "net.malformed_request"
+            assert await client.is_closed()
+
+    run(scenario())
+
+
+def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on_or_not(run):
+    async def scenario():
+        async with listening() as place:
+            asking = await place.dial()
+            asking.say(post("/", "Content-Length: 3", "Expect: 100-continue"))
+            assert await asking.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            assert (await asking.ask(b"abc")).json["body"] == 3
+            refused = await place.dial()
+            heard = await refused.ask(post("/early", "Content-Length: 3", "Expect: 100-continue"))
+            assert (heard.json, heard["connection"]) == ("early", "close")
+            refused.say(get("/smuggled"))
+            assert await refused.is_closed()
+            assert "smuggled" not in place.app.calls
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("first", [b"", b"G", b"GET / HTTP/1.1\r\nHo", b"GET /\r\n", b"\r\n\r\n"])
 def test_A13_headers_that_do_not_come_are_waited_for_only_so_long(run, first):
     async def scenario():

@@ -16,8 +16,9 @@ def test_by_default_only_this_machine_is_listened_to_for_the_owner():
     assert compose(MeshSettings, {}).port == 7080
 
 
-def test_only_what_binds_nothing_changes_live():
-    assert {key for key, one in FIELDS.items() if one.live} == {"local.hosts", "local.open_inference"}
+def test_the_two_fixed_addresses_change_at_the_next_start_and_everything_else_at_once():
+    fixed = {"local.host", "local.port", "mesh.host", "mesh.port"}
+    assert {key for key, one in FIELDS.items() if not one.live} == fixed
 
 
 def test_ports_are_ports():

@@ -6,6 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from thorp.base.clock import SystemClock
 from thorp.net.tls import VALID_DAYS, expires, fingerprint_of, make_certificate, server_context
 
 NOW = 1_750_000_000.0
@@ -84,7 +85,7 @@ def client_context(made, **options):
 
 
 def test_a_client_that_knows_the_certificate_trusts_the_server():
-    made = make_certificate(NAMES, ssl_time())
+    made = make_certificate(NAMES, SystemClock().wall())  # OpenSSL looks at the real clock
     server = server_context(made.certificate, made.key)
     client = client_context(made)
     client.set_alpn_protocols(["h2", "http/1.1"])
@@ -103,10 +104,3 @@ def test_old_tls_is_not_spoken(made):
     client.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(ssl.SSLError):
         handshake(server_context(made.certificate, made.key), client)
-
-
-def ssl_time():
-    """Now, as OpenSSL will see it when it checks."""
-    import time
-
-    return time.time()

@@ -9,6 +9,7 @@ import pytest
 from thorp.store.database import Database
 from thorp.store.node_db import NODE_MIGRATIONS
 from thorp.store.shelves import (
+    MOST_DEAD_KEYS,
     MOST_SESSIONS,
     CredentialTakenError,
     SqliteClaimShelf,
@@ -122,6 +123,29 @@ def test_a_scope_this_thorp_does_not_know_gives_no_right(database: Database) -> 
         await database.write(stranger)
         (key,) = (await shelves_of(database)).keys.keys()
         assert key.scopes == PLAIN_KEY.scopes
+
+    asyncio.run(scene())
+
+
+def test_the_longest_dead_keys_are_forgotten(database: Database) -> None:
+    dead = [
+        (f"kd{number:07}", bytes(32), *((None, 2_000.0 + number) if number % 2 else (2_000.0 + number, None)))
+        for number in range(MOST_DEAD_KEYS + 5)
+    ]
+    insert = (
+        "INSERT INTO api_keys (id, name, secret_hash, scopes, created, models, expires, revoked)"
+        " VALUES (?, 'n', ?, '', 0.0, '[]', ?, ?)"
+    )
+
+    async def scene() -> None:
+        shelf = (await shelves_of(database)).keys
+        await shelf.add_key(PLAIN_KEY)
+        await database.write(lambda connection: connection.executemany(insert, dead).rowcount)
+        await shelf.add_key(replace(PLAIN_KEY, id="klast0000", created=9_000.0))
+        kept = {one.id for one in iter(shelf.keys())}
+        assert len(kept) == MOST_DEAD_KEYS + 2
+        assert {PLAIN_KEY.id, "klast0000", "kd0000005"} < kept
+        assert "kd0000004" not in kept
 
     asyncio.run(scene())
 

@@ -1,7 +1,7 @@
 """How an answer and an error look on each face."""
 
 from thorp.base.errors import NotFoundError, TryAgainError
-from thorp.web.answers import error_answer, error_page, json_answer, page
+from thorp.web.answers import error_answer, error_page, json_answer, page, said
 
 
 def test_json_is_json() -> None:
@@ -24,3 +24,12 @@ def test_an_error_page_shows_the_message_and_no_markup_of_it() -> None:
 
 def test_a_title_is_text() -> None:
     assert b"<b>" not in page("<b>", "").body
+
+
+def test_what_stands_in_backticks_is_shown_as_exact_and_stays_text() -> None:
+    assert said("run `thorp up <b>`, & see") == "run <code>thorp up &lt;b&gt;</code>, &amp; see"
+
+
+def test_a_form_of_a_page_says_where_it_comes_from() -> None:
+    assert page("Sign in", "").headers["referrer-policy"] == "same-origin"
+    assert error_page(NotFoundError("No.")).headers["referrer-policy"] == "same-origin"

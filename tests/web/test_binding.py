@@ -1,9 +1,21 @@
 """Path, query and body become the fields of a request."""
 
-import pytest
+import asyncio
 
-from thorp.web.binding import BadParameterError, NotAnObjectError, TooLargeError, check_size, json_object, text_fields
-from thorp.wire.capability import Capability, Limits, Nothing
+import pytest
+from starlette.requests import Request
+
+from thorp.web.binding import (
+    BadParameterError,
+    NotAnObjectError,
+    TooLargeError,
+    json_object,
+    read_already,
+    read_body,
+    text_fields,
+)
+from thorp.web.sse import ClientGoneError
+from thorp.wire.capability import Capability, Nothing
 from thorp.wire.model import Message
 
 
@@ -13,7 +25,7 @@ class Wanted(Message):
     word: str = ""
 
 
-WANTED = Capability("test.thing", "1.0", "A thing.", Wanted, Nothing, limits=Limits(input_bytes=10))
+WANTED = Capability("test.thing", "1.0", "A thing.", Wanted, Nothing)
 
 
 def test_text_is_read_as_the_declared_type() -> None:
@@ -36,7 +48,32 @@ def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
         json_object(body)
 
 
-def test_more_than_the_declared_size_is_refused() -> None:
-    check_size(b"x" * 10, WANTED)
-    with pytest.raises(TooLargeError):
-        check_size(b"x" * 11, WANTED)
+def received(pieces: list[bytes], limit: int, *, gone: bool = False) -> tuple[bytes, int]:
+    """What was read of a body that comes in pieces, and how many of them were left."""
+    waiting = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    waiting.append({"type": "http.disconnect"} if gone else {"type": "http.request"})
+
+    async def receive() -> dict[str, object]:
+        return waiting.pop(0)
+
+    try:
+        return asyncio.run(read_body(receive, limit)), len(waiting)
+    except TooLargeError:
+        return b"too large", len(waiting)
+
+
+def test_a_body_is_read_whole_up_to_its_limit() -> None:
+    assert received([b"ab", b"", b"cd"], 4) == (b"abcd", 0)
+
+
+def test_A11_a_body_is_refused_as_soon_as_it_is_too_large() -> None:
+    assert received([b"ab", b"cde", b"never read"], 4) == (b"too large", 2)
+
+
+def test_a_client_that_leaves_in_its_body_is_gone() -> None:
+    with pytest.raises(ClientGoneError):
+        received([b"ab"], 4, gone=True)
+
+
+def test_a_body_read_before_can_be_read_again() -> None:
+    assert asyncio.run(Request({"type": "http"}, read_already(b"abc")).body()) == b"abc"

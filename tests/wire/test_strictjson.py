@@ -122,7 +122,7 @@ with contextlib.suppress(BadJsonError):
     parse_json(b"[")
 before = peak()
 for unit in (b"[", b'"', b"{", b"9", b"]", b",", b"[]", b'{"k":1},', b'"",', rb"\"", b"\\"):
-    for start, end in ((b"", b""), (b"[", b"]"), (b'"', b'"'), (b"[{}", b"")):
+    for start, end in ((b"", b""), (b'["', b'"]')):
         body = start + unit * (8 * MIB // len(unit)) + end
         with contextlib.suppress(BadJsonError):
             parse_json(body)

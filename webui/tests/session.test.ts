@@ -48,10 +48,10 @@ interface Scene {
   readonly session: Session;
 }
 
-function scene(otherTab: Pass | null = null): Scene {
+function scene(soon: Pass | null = null, ever: Promise<Pass | null> = Promise.resolve(soon)): Scene {
   const client = new FakeClient();
   const vault = new FakeVault();
-  return { client, vault, session: createSession(client, vault, async () => otherTab) };
+  return { client, vault, session: createSession(client, vault, () => ({ soon: Promise.resolve(soon), ever })) };
 }
 
 test("codes are read as people type them", () => {
@@ -112,6 +112,21 @@ test("this tab's own login comes before another tab's, and that before the door"
   await stranger.session.arrive(null);
   assert.equal(stranger.session.standing.get().at, "door");
   assert.deepEqual(stranger.client.calls, ["claimed"]);
+});
+
+test("a slow tab's login still opens the door, unless somebody is just coming in", async () => {
+  const slow = scene(null, Promise.resolve(PASS));
+  await slow.session.arrive(null);
+  assert.deepEqual(slow.session.standing.get(), { at: "inside", pass: PASS });
+  assert.deepEqual(slow.client.calls, ["claimed"]);
+
+  let answer = (_pass: Pass): void => undefined;
+  const typed = scene(null, new Promise((resolve) => (answer = resolve)));
+  const arriving = typed.session.arrive(null);
+  await typed.session.enter("G00D1234");
+  answer({ ...PASS, token: "thorp_s2_y" });
+  await arriving;
+  assert.deepEqual(typed.session.standing.get(), { at: "inside", pass: PASS });
 });
 
 test("a node that does not answer is not said to be without owner", async () => {
@@ -188,25 +203,35 @@ const HOME = "http://127.0.0.1:8737";
 test("an open tab lends its login to a new one", async () => {
   const open = tabs(HOME);
   answerTabs(open(), HOME, () => PASS);
-  assert.deepEqual(await askTabs(open(), HOME, "q1", () => NOW), PASS);
+  const { soon, ever } = askTabs(open(), HOME, "q1", () => NOW, 100, 100);
+  assert.deepEqual([await soon, await ever], [PASS, PASS]);
+});
+
+test("a tab that answers late is heard late", async () => {
+  const open = tabs(HOME);
+  const busy = open();
+  const { soon, ever } = askTabs(open(), HOME, "q1", () => NOW, 1, 500);
+  assert.equal(await soon, null);
+  busy.postMessage({ answer: "q1", pass: PASS });
+  assert.deepEqual(await ever, PASS);
 });
 
 test("nobody answers a foreign origin, and no foreign answer is taken", async () => {
   const foreign = tabs("http://evil.example");
   answerTabs(foreign(), HOME, () => PASS);
-  assert.equal(await askTabs(foreign(), "http://evil.example", "q1", () => NOW, 5), null);
+  assert.equal(await askTabs(foreign(), "http://evil.example", "q1", () => NOW, 5, 5).ever, null);
 
   const lying = tabs("http://evil.example");
   const liar = lying();
   liar.addEventListener("message", () => liar.postMessage({ answer: "q1", pass: PASS }));
-  assert.equal(await askTabs(lying(), HOME, "q1", () => NOW, 5), null);
+  assert.equal(await askTabs(lying(), HOME, "q1", () => NOW, 5, 5).ever, null);
 });
 
 test("tabs without a login, with an old one, or asked something else say nothing", async () => {
   const open = tabs(HOME);
   answerTabs(open(), HOME, () => null);
   answerTabs(open(), HOME, () => ({ ...PASS, expires: NOW }));
-  assert.equal(await askTabs(open(), HOME, "q1", () => NOW, 5), null);
+  assert.equal(await askTabs(open(), HOME, "q1", () => NOW, 5, 5).ever, null);
 });
 
 test("the client sends no cookie and reads refusals and answers", async () => {

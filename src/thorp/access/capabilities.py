@@ -49,11 +49,12 @@ class KeyDesk:
 
     async def create(self, call: Call[KeyRequest]) -> NewKeyAnswer:
         asked, scopes, expires = call.input, parse_scopes(call.input.scopes), moment(call.input.expires)
-        if not call.principal.is_owner:
-            own = self._ring.find(call.principal.credential)
+        maker = None if call.principal.is_owner else call.principal.credential
+        if maker is not None:
+            own = self._ring.find(maker)
             if wider := what_is_wider(own, scopes, asked.models, asked.rpm, expires):
                 raise WiderThanYoursError(f"A key cannot make a key that opens more than itself: {wider}.")
-        grant, key = await self._ring.create(asked.name, scopes, asked.models, asked.rpm, expires)
+        grant, key = await self._ring.create(asked.name, scopes, asked.models, asked.rpm, expires, made_by=maker)
         self._announce(KeysChanged(id=grant.id, what="created"))
         return NewKeyAnswer(key=key, **row(grant).model_dump(exclude={"revoked"}))
 
@@ -65,8 +66,10 @@ class KeyDesk:
         try:
             revoked = await self._ring.revoke(key_id)
         finally:  # also when nobody waits for the answer any more: what was asked for is done nevertheless
-            self._live_calls.cut(key_id, CUT_REASON)
-        self._announce(KeysChanged(id=key_id, what="revoked"))
+            for one in self._ring.family(key_id):  # none, where the id is not a key's: sessions have ids too
+                self._live_calls.cut(one, CUT_REASON)
+        for one in self._ring.family(key_id):
+            self._announce(KeysChanged(id=one, what="revoked"))
         return RevokedAnswer(id=key_id, revoked=rfc3339(revoked))
 
 
@@ -104,4 +107,5 @@ def row(grant: KeyGrant) -> KeyRow:
         created=rfc3339(grant.created),
         expires=None if grant.expires is None else rfc3339(grant.expires),
         revoked=None if grant.revoked is None else rfc3339(grant.revoked),
+        made_by=grant.made_by,
     )

@@ -167,7 +167,8 @@ class ClaimDesk:
         try:
             return await self._session_shelf.end_session(session_id, self._clock.wall())
         finally:  # also when nobody waits for the answer any more: what was asked for is done nevertheless
-            self._live_calls.cut(session_id, "The login of this call was ended.")
+            if any(one.id == session_id for one in self._session_shelf.sessions()):  # the owner's token is no session
+                self._live_calls.cut(session_id, "The login of this call was ended.")
 
     def _new_code(self, book: CodeBook) -> OneTimeCode:
         text = crockford(self._randomness, CODE_CHARACTERS).upper()

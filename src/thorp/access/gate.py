@@ -71,11 +71,12 @@ class Gate:
             await self._app(scope, receive, reply.during(call))
 
     def _spend(self, principal: Principal) -> float | None:
-        """Charge the request to its key, if it has a budget. Answers when the credential expires."""
-        if key := self._known.keys.find(principal.credential):
+        """Charge the request to its key and to those that one descends from. Answers when the credential expires."""
+        for key in self._known.keys.line(principal.credential):
             if key.rpm is not None:
                 self._budgets.spend(key.id, key.rpm)
-            return key.expires
+        if own := self._known.keys.find(principal.credential):
+            return own.expires
         session = self._known.sessions.find(principal.credential)
         return session.expires if session else None
 

@@ -1,5 +1,7 @@
 """API keys: made, listed, revoked and recognised. A key's secret leaves this module once, when it is made."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Final
 
 from thorp.access.credentials import Credential, CredentialKind, hash_of, new_id, new_secret, written
@@ -62,13 +64,15 @@ class KeyRing:
         self._randomness = randomness
         self._register = Register(shelf.keys)
 
-    async def create(
+    async def create(  # noqa: PLR0913  (what a key is, all of it)
         self,
         name: str,
         scopes: frozenset[Scope],
         models: tuple[str, ...] = (),
         rpm: int | None = None,
         expires: float | None = None,
+        *,
+        made_by: str | None = None,
     ) -> tuple[KeyGrant, str]:
         """The grant, and the key itself, which nobody can show again."""
         now = self._clock.wall()
@@ -88,6 +92,7 @@ class KeyRing:
             models=models,
             rpm=rpm,
             expires=expires,
+            made_by=made_by,
         )
         await self._shelf.add_key(grant)
         return grant, written(grant.id, secret)
@@ -98,8 +103,25 @@ class KeyRing:
     def find(self, key_id: str) -> KeyGrant | None:
         return self._register.find(key_id)
 
+    def line(self, key_id: str) -> Iterator[KeyGrant]:
+        """A key, the one that made it, and so on up to one that the owner made."""
+        grant = self.find(key_id)
+        while grant:
+            yield grant
+            grant = self.find(grant.made_by or "")
+
+    def family(self, key_id: str) -> tuple[str, ...]:
+        """A key and every one that was made with it, however far down. Empty: there is no such key."""
+        made: defaultdict[str | None, list[str]] = defaultdict(list)
+        for grant in self.list():
+            made[grant.made_by].append(grant.id)
+        found = [key_id] if self.find(key_id) else []
+        for one in found:
+            found.extend(made[one])
+        return tuple(found)
+
     async def revoke(self, key_id: str) -> float:
-        """When the key was revoked. Revoking twice is the same as once."""
+        """When the key was revoked, and all that was made with it. Revoking twice is the same as once."""
         await self._shelf.revoke_key(key_id, self._clock.wall())
         grant = self.find(key_id)
         if grant is None or grant.revoked is None:
@@ -111,8 +133,9 @@ class KeyRing:
         grant = self._register.holder(credential)
         if grant is None:
             raise UnknownKeyError("This key is not one of this node. `thorp keys create` makes one.")
-        if grant.revoked is not None:
-            raise RevokedKeyError(f"The key {grant.id} was revoked at {rfc3339(grant.revoked)}.", id=grant.id)
+        for one in self.line(grant.id):  # a key made while its maker was being revoked is dead too
+            if one.revoked is not None:
+                raise RevokedKeyError(f"The key {one.id} was revoked at {rfc3339(one.revoked)}.", id=one.id)
         if grant.expires is not None and not grant.alive(self._clock.wall()):
             raise ExpiredKeyError(f"The key {grant.id} expired at {rfc3339(grant.expires)}.", id=grant.id)
         return grant

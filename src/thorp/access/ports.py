@@ -12,11 +12,14 @@ class KeyShelf(Protocol):
     async def add_key(self, grant: KeyGrant) -> None: ...
 
     async def revoke_key(self, key_id: str, now: float) -> bool:
-        """False: there is no such key, or it was revoked before. An expired one can be revoked."""
+        """Revoke a key and all that was made with it; an expired one too.
+
+        False: there is no such key, or it was revoked before.
+        """
         ...
 
     def keys(self) -> tuple[KeyGrant, ...]:
-        """Every key ever made, revoked ones too."""
+        """Every key, revoked ones too. Of dead ones a shelf may forget the oldest."""
         ...
 
 

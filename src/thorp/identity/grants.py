@@ -18,6 +18,7 @@ class KeyGrant:
     rpm: int | None = None
     expires: float | None = None
     revoked: float | None = None
+    made_by: str | None = None  # the key that made this one; it lives and spends within that one
 
     def alive(self, now: float) -> bool:
         return self.revoked is None and (self.expires is None or now < self.expires)

@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -54,6 +55,8 @@ class UnsupportedBodyError(UsageError):
 
 
 class BodyTooLargeError(UsageError):
+    """A body larger than this listener takes."""
+
     code = "net.body_too_large"
     status = 413
 
@@ -127,16 +130,17 @@ def _is_ours(name: str, asked: Asked, policy: GuardPolicy) -> bool:
     machine = re.escape(policy.machine.lower())
     if machine and re.fullmatch(rf"{machine}(-[0-9]{{1,3}})?\.local", name):
         return True
-    return name in _own_addresses(asked) or name in _names(policy)
+    return name in _own_addresses(asked.kind, asked.address) or name in _names(policy)
 
 
-def _own_addresses(asked: Asked) -> Collection[str]:
-    if asked.kind == "socket":
-        return {"localhost"}
-    address = _spelled(asked.address)
-    if ipaddress.ip_address(address).is_loopback:
-        return {address, "127.0.0.1", "::1", "localhost"}
-    return {address}
+@lru_cache(maxsize=64)  # asked at every request; a machine has few addresses
+def _own_addresses(kind: str, address: str) -> Collection[str]:
+    if kind == "socket":
+        return frozenset({"localhost"})
+    spelled = _spelled(address)
+    if ipaddress.ip_address(spelled).is_loopback:
+        return frozenset({spelled, "127.0.0.1", "::1", "localhost"})
+    return frozenset({spelled})
 
 
 def _names(policy: GuardPolicy) -> Collection[str]:

@@ -17,9 +17,10 @@ def holder_of(port: int) -> str | None:
     wanted = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     if not wanted:
         return None
-    for process in _PROC.glob("[0-9]*"):
-        with suppress(OSError):
-            if wanted & {str(link.readlink()) for link in (process / "fd").iterdir()}:
+    for link in _PROC.glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # closed meanwhile, or another user's
+            if str(link.readlink()) in wanted:
+                process = link.parents[1]
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
     return None
 
@@ -35,7 +36,8 @@ def _listening_inodes(port: int) -> Iterator[str]:
 
 def free_port_above(host: str, port: int) -> int:
     """The next port that can be bound now. Somebody may take it before the reader does."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(port + 1, min(port + _TRIES, _HIGHEST)):
-        with suppress(OSError), socket.create_server((host, candidate)):
+        with suppress(OSError), socket.create_server((host, candidate), family=family):
             return candidate
     return 0

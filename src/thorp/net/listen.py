@@ -271,7 +271,8 @@ def bind_privately(path: Path) -> socket.socket:
 
 
 def _check_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != own_uid() or found.st_mode & 0o077:
         raise UnsafeFolderError(f"{folder} must be a folder of yours that nobody else can enter: `chmod 700 {folder}`.")

@@ -51,9 +51,7 @@ class HouseProtocol(HttpToolsProtocol):
         self._speaking = speaking
         self._limits = speaking.limits
         self._visit = visit
-        self._running: RequestResponseCycle | None = (
-            None  # whose answer is being written; later ones wait in `pipeline`
-        )
+        self._running: RequestResponseCycle | None = None  # who may answer now; later ones wait in `pipeline`
         self._task: asyncio.Task[None] | None = None  # its handler
         self._phase: asyncio.TimerHandle | None = None  # until when the peer has to do the next thing
         self._stall: asyncio.TimerHandle | None = None  # until when it has to take what we wrote
@@ -148,6 +146,10 @@ class HouseProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= self._limits.pipelined:
             raise PipelineFullError("Too many requests were sent ahead of their answers.", retry_after=1)
         super().on_headers_complete()
+        if self.expect_100_continue:
+            self.cycle.keep_alive = (
+                False  # who asks first may leave the body out, and what follows would be taken for it
+            )
         self._heard = True
         self._in_head, self._in_body, self._body_bytes = False, True, 0
         self._await_body()
@@ -234,7 +236,6 @@ class HouseProtocol(HttpToolsProtocol):
             self._arm(self._limits.linger_seconds, self._farewell, b"")
 
     def shutdown(self) -> None:
-        self.pipeline.clear()
         if self._running is None:
             self.timeout_keep_alive_handler()
         else:
@@ -245,6 +246,7 @@ class HouseProtocol(HttpToolsProtocol):
     def _refuse(self, error: ThorpError) -> None:
         """Say why, after the answers that come first. A request whose body is at fault gets no other answer."""
         self._deaf = True
+        self._phase = _cancelled(self._phase)
         if self._running is None:
             self._farewell(b"" if self._in_body else last_words(error))
         elif self._running is not self.cycle or not self._in_body:

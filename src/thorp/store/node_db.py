@@ -32,4 +32,9 @@ CREATE TABLE claim (
 ) STRICT;
 """
 
-NODE_MIGRATIONS: Final[tuple[Migration, ...]] = (Migration(1, "keys, sessions and the claim", _CREDENTIALS),)
+_DESCENT: Final = "ALTER TABLE api_keys ADD COLUMN made_by TEXT"  # the key that made it; null: the owner did
+
+NODE_MIGRATIONS: Final[tuple[Migration, ...]] = (
+    Migration(1, "keys, sessions and the claim", _CREDENTIALS),
+    Migration(2, "which key made a key", _DESCENT),
+)

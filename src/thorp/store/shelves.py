@@ -18,6 +18,7 @@ from thorp.store.database import Database
 T = TypeVar("T")
 AnswerT = TypeVar("AnswerT")
 
+MOST_DEAD_KEYS: Final = 1_000  # kept for the list; the longest dead go first
 MOST_SESSIONS: Final = 200  # kept in all; the dead go first, then the oldest login
 
 
@@ -64,7 +65,7 @@ class SqliteKeyShelf:
         await self._kept.change(lambda connection: _insert_key(connection, grant))
 
     async def revoke_key(self, key_id: str, now: float) -> bool:
-        """False: there is no such key, or it was revoked before."""
+        """Revoke a key and all that was made with it. False: there is no such key, or it was revoked before."""
         return await self._kept.change(lambda connection: _revoke_key(connection, key_id, now))
 
 
@@ -111,7 +112,7 @@ class SqliteClaimShelf:
 
 def _every_key(connection: Connection) -> tuple[KeyGrant, ...]:
     rows = connection.execute(
-        "SELECT id, name, secret_hash, scopes, created, models, rpm, expires, revoked FROM api_keys"
+        "SELECT id, name, secret_hash, scopes, created, models, rpm, expires, revoked, made_by FROM api_keys"
         " ORDER BY created, id"
     )
     return tuple(
@@ -125,8 +126,9 @@ def _every_key(connection: Connection) -> tuple[KeyGrant, ...]:
             rpm=rpm,
             expires=expires,
             revoked=revoked,
+            made_by=made_by,
         )
-        for key_id, name, secret_hash, scopes, created, models, rpm, expires, revoked in rows
+        for key_id, name, secret_hash, scopes, created, models, rpm, expires, revoked, made_by in rows
     )
 
 
@@ -135,18 +137,27 @@ def _insert_key(connection: Connection, grant: KeyGrant) -> bool:
     row = (grant.id, grant.name, grant.secret_hash, scopes, grant.created, json.dumps(grant.models))
     try:
         connection.execute(
-            "INSERT INTO api_keys (id, name, secret_hash, scopes, created, models, rpm, expires, revoked)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, grant.rpm, grant.expires, grant.revoked),
+            "INSERT INTO api_keys (id, name, secret_hash, scopes, created, models, rpm, expires, revoked, made_by)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, grant.rpm, grant.expires, grant.revoked, grant.made_by),
         )
     except BrokenConstraint as error:
         raise CredentialTakenError(f"The key `{grant.id}` cannot be added: {error}. Make another one.") from error
+    connection.execute(
+        "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE revoked IS NOT NULL OR expires <= :now"
+        " ORDER BY coalesce(revoked, expires) DESC LIMIT -1 OFFSET :most)",
+        {"now": grant.created, "most": MOST_DEAD_KEYS},
+    )
     return True
 
 
 def _revoke_key(connection: Connection, key_id: str, now: float) -> bool:
-    revoke = "UPDATE api_keys SET revoked = ? WHERE id = ? AND revoked IS NULL"
-    return connection.execute(revoke, (now, key_id)).rowcount == 1
+    revoke = (
+        "UPDATE api_keys SET revoked = :now WHERE revoked IS NULL AND id IN (WITH RECURSIVE family (id) AS"
+        " (SELECT :id UNION SELECT api_keys.id FROM api_keys JOIN family ON api_keys.made_by = family.id)"
+        " SELECT id FROM family)"
+    )
+    return connection.execute(revoke, {"id": key_id, "now": now}).rowcount > 0
 
 
 def _logins(connection: Connection) -> Logins:

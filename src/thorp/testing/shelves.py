@@ -23,8 +23,11 @@ class MemoryKeyShelf:
 
     async def revoke_key(self, key_id: str, now: float) -> bool:
         live = {one.id for one in self._kept if one.revoked is None}
+        family = {key_id}
+        for one in self._kept:  # a key stands behind the one that made it
+            family |= {one.id} if one.made_by in family else set()
         self._kept = tuple(
-            replace(one, revoked=now) if one.id == key_id and one.id in live else one for one in self._kept
+            replace(one, revoked=now) if one.id in family and one.id in live else one for one in self._kept
         )
         return key_id in live
 
@@ -124,6 +127,25 @@ async def a_key_is_revoked_once_and_stays_listed(shelves: Shelves) -> None:
     expect(set(shelves.keys.keys()) == expected, "the first revocation stands")
 
 
+async def a_revoked_key_takes_what_it_made_with_it(shelves: Shelves) -> None:
+    child = replace(FULL_KEY, id="k00000003", made_by=PLAIN_KEY.id)
+    grandchild, sibling = replace(child, id="k00000005", made_by=child.id), replace(child, id="k00000004")
+    for key in (FULL_KEY, PLAIN_KEY, child, grandchild, sibling):
+        await shelves.keys.add_key(key)
+    expect(await shelves.keys.revoke_key(sibling.id, 1_400.5), "what a key made can be revoked by itself")
+    expect(await shelves.keys.revoke_key(PLAIN_KEY.id, 1_500.5), "and so can the key")
+    kept = shelves.keys.keys()
+    revoked = {key.id: key.revoked for key in kept}
+    expected = {
+        PLAIN_KEY.id: 1_500.5,
+        child.id: 1_500.5,
+        grandchild.id: 1_500.5,
+        sibling.id: 1_400.5,
+        FULL_KEY.id: None,
+    }
+    expect(revoked == expected, "all it made ends with it, what ended before did so once, and others live on")
+
+
 async def what_expired_can_still_be_taken_back(shelves: Shelves) -> None:
     """A wall clock that ran ahead and is set right again must bring nothing back to life."""
     await shelves.keys.add_key(FULL_KEY)
@@ -194,6 +216,7 @@ EVERY_CHECK: Final[tuple[Check, ...]] = (
     new_shelves_are_empty,
     a_key_is_kept_as_it_was_given,
     a_key_is_revoked_once_and_stays_listed,
+    a_revoked_key_takes_what_it_made_with_it,
     what_expired_can_still_be_taken_back,
     an_unknown_key_is_not_revoked,
     a_session_is_kept_and_ended_once,

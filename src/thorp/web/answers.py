@@ -1,6 +1,7 @@
 """What a handler answers with, and how an error looks on each face."""
 
 import html
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -12,6 +13,8 @@ from thorp.base.errors import ThorpError
 from thorp.wire.envelope import error_body, error_headers
 
 JSON: Final = "application/json"
+EXACT: Final = re.compile(r"`([^`]+)`")
+SAME_ORIGIN: Final = {"Referrer-Policy": "same-origin"}  # under `no-referrer` browsers send forms with `Origin: null`
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,23 @@ def error_answer(error: ThorpError) -> Response:
     return json_answer(error_body(error), error.status, error_headers(error))
 
 
+def said(text: str) -> str:
+    """A sentence as markup: nothing in it is markup yet, and what stands in backticks is shown as exact."""
+    return EXACT.sub(r"<code>\1</code>", html.escape(text))
+
+
 def page(title: str, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A plain page: no script, one style sheet. `body` is trusted markup; callers escape what they put in."""
     document = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{html.escape(title)} - Thorp</title><link rel="stylesheet" href="/plain/look.css">'
+        '<link rel="icon" type="image/svg+xml" href="/favicon.svg"><link rel="stylesheet" href="/plain/look.css">'
+        f"<title>{html.escape(title)} - Thorp</title>"
         f"<main><h1>{html.escape(title)}</h1>{body}</main></html>"
     )
-    return Response(document, status, headers, "text/html; charset=utf-8")
+    return Response(document, status, SAME_ORIGIN | (headers or {}), "text/html; charset=utf-8")
 
 
 def error_page(error: ThorpError) -> Response:
-    body = f'<p role="alert">{html.escape(error.message)}</p><p><a href="/plain/claim">Sign in</a></p>'
+    body = f'<p role="alert">{said(error.message)}</p><p><a href="/plain/claim">Sign in</a></p>'
     return page("Not here", body, error.status, error_headers(error))

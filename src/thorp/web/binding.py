@@ -6,11 +6,13 @@ from typing import cast
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message, Receive
 
 from thorp.base.errors import UsageError
 from thorp.bus.dispatch import Bus, Order
 from thorp.identity.principals import Principal
 from thorp.web.answers import json_answer
+from thorp.web.sse import ClientGoneError
 from thorp.web.table import NounRoute
 from thorp.wire.capability import Capability
 from thorp.wire.strictjson import parse_json
@@ -29,7 +31,7 @@ class NotAnObjectError(UsageError):
 
 
 class TooLargeError(UsageError):
-    """More bytes than the capability accepts."""
+    """More bytes than the route takes."""
 
     code = "web.too_large"
     status = 413
@@ -45,10 +47,27 @@ def json_object(body: bytes) -> dict[str, object]:
     return cast("dict[str, object]", found)
 
 
-def check_size(body: bytes, capability: Capability) -> None:
-    limit = capability.limits.input_bytes
-    if len(body) > limit:
-        raise TooLargeError(f"{capability.id} accepts at most {limit} bytes; this body has {len(body)}.", limit=limit)
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body, refused as soon as it is too large: a crowd of unfinished bodies must not fill the memory."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise TooLargeError(f"The body may have at most {limit} bytes here.", limit=limit)
+    return bytes(body)
+
+
+def read_already(body: bytes) -> Receive:
+    """A body that came before, for who asks again."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 def text_fields(capability: Capability, given: Mapping[str, str]) -> dict[str, object]:
@@ -67,9 +86,7 @@ def text_fields(capability: Capability, given: Mapping[str, str]) -> dict[str, o
 
 async def answer_noun(route: NounRoute, bus: Bus, request: Request, principal: Principal, request_id: str) -> Response:
     """Call the capability of a noun route and answer with its plain output."""
-    body = await request.body()
-    check_size(body, route.capability)
-    given = json_object(body)
+    given = json_object(await request.body())
     given.update(text_fields(route.capability, dict(request.query_params)))
     given.update(text_fields(route.capability, request.path_params))
     output = await bus.call(Order(route.capability.id, principal, given, request_id=request_id))

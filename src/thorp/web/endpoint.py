@@ -9,7 +9,7 @@ from thorp.base.errors import InternalError, ThorpError
 from thorp.bus.dispatch import Order
 from thorp.identity.principals import Principal
 from thorp.web.answers import Answer, EventStream, error_answer, error_page
-from thorp.web.binding import answer_noun
+from thorp.web.binding import answer_noun, read_already, read_body
 from thorp.web.callers import principal_of, request_id_of
 from thorp.web.doors import Doors
 from thorp.web.sse import ClientGoneError, send_events, while_connected
@@ -26,9 +26,8 @@ class Endpoint:
         self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
         try:
-            answer = await self._answer(request, receive)
+            answer = await self._answer(scope, receive)
             if isinstance(answer, EventStream):
                 await send_events(send, receive, answer.events, answer.headers)
             else:
@@ -36,23 +35,27 @@ class Endpoint:
         except ClientGoneError:
             log.debug("the client of %s %s is gone", scope["method"], scope["path"])
 
-    async def _answer(self, request: Request, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         try:
-            principal = principal_of(request)
-            if isinstance(self._route, RawRoute):
-                check_floor(principal, self._route.floor, self._route.path)
-            else:
-                self._doors.bus.admit(Order(self._route.capability.id, principal))
-            await request.body()
+            asked = Request(scope)
+            principal = principal_of(asked)
+            body = await read_body(receive, self._room(asked, principal))
             async with while_connected(receive):
-                return await self._handled(request, principal)
+                return await self._handled(Request(scope, read_already(body)), principal)
         except ThorpError as error:
             return self._told(error)
         except ClientGoneError:
             raise
         except Exception:
-            log.exception("%s %s failed", request.method, self._route.path)
+            log.exception("%s %s failed", scope["method"], self._route.path)
             return self._told(InternalError(f"{self._route.path} failed on this node. Its log has the details."))
+
+    def _room(self, asked: Request, principal: Principal) -> int:
+        """Who may not use this route is refused before a byte of the body is read; the others may send so many."""
+        if isinstance(self._route, NounRoute):
+            return self._doors.bus.admit(Order(self._route.capability.id, principal)).limits.input_bytes
+        check_floor(principal, self._route.floor, self._route.path)
+        return self._route.room(self._doors, asked)
 
     async def _handled(self, request: Request, principal: Principal) -> Answer:
         if isinstance(self._route, NounRoute):

@@ -17,6 +17,7 @@ Floor: TypeAlias = str | Scope
 OPEN: Final = "open"  # anybody who reaches the listener
 ANY_KEY: Final = "any key"  # whoever shows a valid credential
 OWNER: Final = "owner"  # the owner alone
+SMALL: Final = 16 * 1024  # bytes of a body where nothing large is ever said
 
 
 class NoCredentialError(UnauthenticatedError):
@@ -49,6 +50,10 @@ class NounRoute:
         return self.capability.summary
 
 
+def small(_doors: Doors, _request: Request) -> int:
+    return SMALL
+
+
 @dataclass(frozen=True, slots=True)
 class RawRoute:
     """A route that is no capability: pages, health, sessions, streams."""
@@ -59,6 +64,7 @@ class RawRoute:
     summary: str
     handler: Callable[[Doors, Request], Awaitable[Answer]]
     html: bool = False  # errors are told as a page
+    room: Callable[[Doors, Request], int] = small  # how large the body may be; asked before any of it is read
 
 
 Route: TypeAlias = NounRoute | RawRoute

@@ -11,7 +11,7 @@ from thorp.identity.principals import owner
 from thorp.testing.asgi import Heard
 from thorp.testing.web import WebWorld
 from thorp.web.routes.access import code_in
-from thorp.wire.changes import NodeClaimed
+from thorp.wire.changes import NodeClaimed, SessionsChanged
 
 
 def told(story: Any) -> Any:
@@ -82,6 +82,16 @@ def test_a_session_can_be_ended_once() -> None:
         return [(await world.ask("DELETE", "/api/v1/session", b"", session)).status for _ in range(2)]
 
     assert told(story()) == [204, 404]
+
+
+def test_watchers_hear_of_a_session_that_ended() -> None:
+    async def story() -> list[object]:
+        world, heard = await claimed_world()
+        session = heard.json["token"].split("_")[1]
+        await world.ask("DELETE", "/api/v1/session", b"", owner(session))
+        return [one.item for one in world.changes.since(0) or () if one.item == SessionsChanged(ended=(session,))]
+
+    assert len(told(story())) == 1
 
 
 def test_who_came_by_the_socket_has_no_session_to_end() -> None:

@@ -76,6 +76,7 @@ def test_an_answer_comes_back_from_the_wire_as_it_went() -> None:
         rpm=None,
         created="2030-01-01T00:00:00.000Z",
         expires=None,
+        made_by="k0000000a",
     )
 
     assert NewKeyAnswer.model_validate_json(answer.model_dump_json()) == answer
@@ -83,7 +84,7 @@ def test_an_answer_comes_back_from_the_wire_as_it_went() -> None:
 
 def test_a_listed_key_has_no_place_for_a_secret() -> None:
     assert set(KeyRow.model_fields) == {
-        "id", "name", "scopes", "models", "rpm", "created", "expires", "revoked"
+        "id", "name", "scopes", "models", "rpm", "created", "expires", "revoked", "made_by"
     }  # fmt: skip
 
 

@@ -83,11 +83,11 @@ export function Frame({ room, view, tryNow, leave, children }: Props): ReactNode
           <NodeName view={view} />
           <Foot leave={leave} />
         </div>
+        <div className="sheet" id="node-sheet" popover="auto">
+          <NodeName view={view} />
+          <Foot leave={leave} />
+        </div>
       </nav>
-      <div className="sheet" id="node-sheet" popover="auto">
-        <NodeName view={view} />
-        <Foot leave={leave} />
-      </div>
       <main className={view.link === "away" ? "content stale" : "content"} ref={content} tabIndex={-1}>
         <PageHead title={rooms[room.name]} view={view} tryNow={tryNow} />
         {children}

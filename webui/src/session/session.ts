@@ -2,6 +2,7 @@
 
 import { type Client, type Pass, RefusedError } from "../api/client";
 import { type Store, createStore } from "./store";
+import type { Answers } from "./tabs";
 import type { Vault } from "./vault";
 
 /** Why somebody stands at the door: nothing special, the session ended, or they signed out (heard by the node or not). */
@@ -36,7 +37,7 @@ function problemOf(error: unknown): Problem {
   return error instanceof RefusedError ? { what: "refused", message: error.message } : { what: "unreachable" };
 }
 
-export function createSession(client: Client, vault: Vault, otherTabs: () => Promise<Pass | null>): Session {
+export function createSession(client: Client, vault: Vault, otherTabs: () => Answers): Session {
   const standing = createStore<Standing>({ at: "looking" });
 
   function door(known: Partial<Extract<Standing, { at: "door" }>>): void {
@@ -73,8 +74,15 @@ export function createSession(client: Client, vault: Vault, otherTabs: () => Pro
 
   async function arrive(code: string | null): Promise<void> {
     if (code !== null) return enter(code);
-    const pass = vault.read() ?? (await otherTabs());
-    return pass ? inside(pass) : knock();
+    const own = vault.read();
+    if (own) return inside(own);
+    const { soon, ever } = otherTabs();
+    const pass = await soon;
+    if (pass) return inside(pass);
+    await knock();
+    const late = await ever;
+    const now = standing.get();
+    if (late && now.at === "door" && now.arrival === "new" && !now.busy) inside(late);
   }
 
   async function leave(): Promise<void> {

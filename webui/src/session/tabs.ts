@@ -32,21 +32,23 @@ export function answerTabs(channel: Channel, origin: string, pass: () => Pass | 
   });
 }
 
-/** The login of another tab, or null when none answers in time. */
-export function askTabs(channel: Channel, origin: string, id: string, now: () => number, within = 250): Promise<Pass | null> {
-  return new Promise((resolve) => {
-    const settle = (pass: Pass | null): void => {
-      clearTimeout(timer);
-      channel.removeEventListener("message", hear);
-      resolve(pass);
-    };
+/** The login of another tab, or null when none answers: until a person should see a door, and for a slow tab later. */
+export interface Answers {
+  readonly soon: Promise<Pass | null>;
+  readonly ever: Promise<Pass | null>;
+}
+
+export function askTabs(channel: Channel, origin: string, id: string, now: () => number, within = 250, atMost = 3000): Answers {
+  const nobody = (wait: number): Promise<null> => new Promise((resolve) => setTimeout(() => resolve(null), wait));
+  const answered = new Promise<Pass>((resolve) => {
     const hear = (event: MessageEvent<unknown>): void => {
       if (event.origin !== origin || field(answer, event.data)?.answer !== id) return;
       const pass = goodPass((event.data as { pass?: unknown }).pass, now());
-      if (pass) settle(pass);
+      if (pass) resolve(pass);
     };
-    const timer = setTimeout(() => settle(null), within);
     channel.addEventListener("message", hear);
-    channel.postMessage({ ask: id });
+    void nobody(atMost).then(() => channel.removeEventListener("message", hear));
   });
+  channel.postMessage({ ask: id });
+  return { soon: Promise.race([answered, nobody(within)]), ever: Promise.race([answered, nobody(atMost)]) };
 }

@@ -14,7 +14,7 @@ from thorp.web.table import OPEN, OWNER, NounRoute, RawRoute, Route
 from thorp.wire.capabilities.keys import KEYS_CREATE, KEYS_LIST, KEYS_REVOKE
 from thorp.wire.capabilities.login import LOGIN_CODE
 from thorp.wire.capabilities.sessions import SESSIONS_END, SESSIONS_LIST
-from thorp.wire.changes import NodeClaimed
+from thorp.wire.changes import NodeClaimed, SessionsChanged
 
 
 class NoSessionError(NotFoundError):
@@ -54,6 +54,7 @@ async def end_session(doors: Doors, request: Request) -> Response:
     session_id = principal_of(request).credential
     if not session_id or not await doors.desk.end_session(session_id):
         raise NoSessionError("This request does not come from a dashboard session, so there is none to end.")
+    doors.announce(SessionsChanged(ended=(session_id,)))
     return Response(status_code=204)
 
 

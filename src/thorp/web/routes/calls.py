@@ -10,7 +10,7 @@ from starlette.requests import Request
 from thorp.base.errors import ThorpError, UsageError
 from thorp.bus.dispatch import Order
 from thorp.web.answers import Answer, EventStream, json_answer
-from thorp.web.binding import check_size, json_object
+from thorp.web.binding import json_object
 from thorp.web.callers import principal_of, request_id_of
 from thorp.web.doors import Doors
 from thorp.web.sse import event
@@ -69,13 +69,19 @@ async def frames(
         yield event("error", error_body(error))
 
 
+def wanted(doors: Doors, request: Request) -> Capability:
+    """What is called, if this caller may."""
+    return doors.bus.admit(Order(request.path_params["name"], principal_of(request)))
+
+
+def room(doors: Doors, request: Request) -> int:
+    return wanted(doors, request).limits.input_bytes
+
+
 async def call(doors: Doors, request: Request) -> Answer:
     began = doors.clock.monotonic()
-    wanted, principal = request.path_params["name"], principal_of(request)
-    capability = doors.bus.admit(Order(wanted, principal))
-    body = await request.body()
-    check_size(body, capability)
-    params, given = envelope(json_object(body))
+    capability, principal = wanted(doors, request), principal_of(request)
+    params, given = envelope(json_object(await request.body()))
     seconds = deadline(request.headers.get("thorp-deadline-ms"))
     order = Order(capability.id, principal, given, params, request_id_of(request), seconds)
     if EVENT_STREAM in request.headers.get("accept", ""):
@@ -85,5 +91,7 @@ async def call(doors: Doors, request: Request) -> Answer:
 
 
 ROUTES: tuple[Route, ...] = (
-    RawRoute("POST", "/api/v1/call/{name}", OPEN, "Calls a capability; its own floor decides who may.", call),
+    RawRoute(
+        "POST", "/api/v1/call/{name}", OPEN, "Calls a capability; its own floor decides who may.", call, room=room
+    ),
 )

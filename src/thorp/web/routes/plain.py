@@ -1,6 +1,7 @@
 """The dashboard's files, and the pages that work without JavaScript."""
 
 import html
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs
@@ -10,13 +11,13 @@ from starlette.responses import RedirectResponse, Response
 
 from thorp.base.errors import NotFoundError, ThorpError
 from thorp.identity.scopes import Scope
-from thorp.web.answers import page
+from thorp.web.answers import page, said
 from thorp.web.assets import asset_of
 from thorp.web.callers import principal_of, refuse_where_others_read
 from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, RawRoute, Route
 from thorp.wire.capabilities.node import StatusAnswer
-from thorp.wire.changes import NodeClaimed
+from thorp.wire.changes import NodeClaimed, SessionsChanged
 
 LOOK: Final = asset_of(Path(__file__).parent.parent / "plain" / "look.css", hashed=False)
 COOKIE: Final = "thorp_session"
@@ -50,9 +51,9 @@ async def look(_doors: Doors, request: Request) -> Response:
 
 def claim_form(*, claimed: bool, problem: str = "") -> str:
     where = "`thorp open --print` shows a new one" if claimed else "the terminal that runs `thorp up` shows it"
-    alert = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
+    alert = f'<p role="alert">{said(problem)}</p>' if problem else ""
     return (
-        f"{alert}<p>Type the one-time code; {where}.</p>"
+        f"{alert}<p>{said(f'Type the one-time code; {where}.')}</p>"
         '<form method="post" action="/plain/claim"><label>Code '
         '<input name="code" autocomplete="off" autofocus required maxlength="16"></label> '
         "<button>Sign in</button></form>"
@@ -89,21 +90,29 @@ async def claim(doors: Doors, request: Request) -> Response:
 
 
 def row(*cells: str) -> str:
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{said(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def table(title: str, heads: tuple[str, ...], rows: Iterable[str]) -> str:
+    head = "".join(f'<th scope="col">{one}</th>' for one in heads)
+    body = "".join(rows)
+    return f"<h2>{title}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def status_body(status: StatusAnswer) -> str:
-    listeners = "".join(row(one.address, one.state, one.reach) for one in status.listeners)
-    services = "".join(row(one.name, one.state, one.message) for one in status.services)
-    listed = "".join(
-        row(one.id, one.summary, "listed" if one.listed else f"not listed: {one.reason}") for one in status.capabilities
+    listeners = (row(f"`{one.address}`", one.state, one.reach) for one in status.listeners)
+    services = (row(one.name, one.state, one.message) for one in status.services)
+    listed = (
+        row(f"`{one.id}`", one.summary, "listed" if one.listed else f"not listed: {one.reason}")
+        for one in status.capabilities
     )
     return (
         f"<p>{html.escape(status.node.name)} is {status.node.state}, version {html.escape(status.node.version)}, "
         f"since {html.escape(status.node.started)}.</p>"
-        f"<h2>Listeners</h2><table>{listeners}</table><h2>Services</h2><table>{services}</table>"
-        f"<h2>Capabilities</h2><table>{listed}</table>"
-        '<form method="post" action="/plain/leave"><p><button>Sign out</button></p></form>'
+        + table("Listeners", ("Address", "State", "For"), listeners)
+        + table("Services", ("Service", "State", "Message"), services)
+        + table("Capabilities", ("Capability", "What it does", "State"), listed)
+        + '<form method="post" action="/plain/leave"><button>Sign out</button></form>'
     )
 
 
@@ -114,8 +123,8 @@ async def status_page(doors: Doors, _request: Request) -> Response:
 
 async def leave(doors: Doors, request: Request) -> Response:
     session_id = principal_of(request).credential
-    if session_id:
-        await doors.desk.end_session(session_id)
+    if session_id and await doors.desk.end_session(session_id):
+        doors.announce(SessionsChanged(ended=(session_id,)))
     answer = RedirectResponse("/plain/claim", status_code=303)
     answer.delete_cookie(COOKIE, path="/plain", httponly=True, samesite="strict")
     return answer

@@ -34,6 +34,7 @@ class NewKeyAnswer(Message):
     rpm: int | None
     created: str = Field(description="RFC 3339, UTC.")
     expires: str | None
+    made_by: str | None = Field(description="The key it was made with, whose limits it shares; null: the owner.")
 
 
 KEYS_CREATE = Capability(
@@ -55,6 +56,7 @@ class KeyRow(Message):
     rpm: int | None
     created: str = Field(description="RFC 3339, UTC.")
     expires: str | None
+    made_by: str | None = Field(description="The key it was made with, whose limits it shares; null: the owner.")
     revoked: str | None
 
 
@@ -65,7 +67,7 @@ class KeysAnswer(Message):
 KEYS_LIST = Capability(
     name="keys.list",
     version="1.0",
-    summary="Lists every key ever made, oldest first, without its secret.",
+    summary="Lists every key, oldest first, without its secret; of the dead ones the last thousand.",
     request=Nothing,
     answer=KeysAnswer,
     scope=Scope.KEYS_WRITE,
@@ -86,7 +88,7 @@ class RevokedAnswer(Message):
 KEYS_REVOKE = Capability(
     name="keys.revoke",
     version="1.0",
-    summary="Ends a key at once, and every call that runs on it.",
+    summary="Ends a key at once, every key made with it, and every call that runs on them.",
     request=KeyId,
     answer=RevokedAnswer,
     scope=Scope.KEYS_WRITE,
