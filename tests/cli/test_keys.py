@@ -15,6 +15,7 @@ NEW = {
     "rpm": None,
     "created": "2026-11-20T10:00:00.000Z",
     "expires": None,
+    "made_by": None,
 }
 ROW = {name: value for name, value in NEW.items() if name != "key"} | {"revoked": None}
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -56,9 +57,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
 class Elsewhere(BaseHTTPRequestHandler):
     """A page of somebody else, on this very machine."""
 
-    def __init__(self, page: str, *arguments: object) -> None:
+    def __init__(self, page: str, *arguments: Any) -> None:
         self.page = page.encode()
-        super().__init__(*arguments)  # pyright: ignore[reportArgumentType]  (what the server hands over)
+        super().__init__(*arguments)
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -161,7 +162,10 @@ def test_a_form_on_another_page_signs_nobody_in(chromium: Browser, node: NodePro
         f'<!doctype html><title>Elsewhere</title><form method="post" action="{node.ready.address}/plain/claim">'
         f'<input name="code" value="{node.ready.code}"><button>win a prize</button></form>'
     )
-    with foreign(form) as away, visiting(chromium, node.ready.address, tolerates=("status of 403", "/favicon.ico")) as visit:
+    with (
+        foreign(form) as away,
+        visiting(chromium, node.ready.address, tolerates=("status of 403", "/favicon.ico")) as visit,
+    ):
         page = visit.open(away)
         visit.asked.clear()
         page.get_by_role("button").click()

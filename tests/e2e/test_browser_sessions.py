@@ -1,7 +1,7 @@
 """A login belongs to the open tabs of a browser: it outlives a reload, reaches a new tab, and ends in all of them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -104,15 +104,27 @@ def test_two_browsers_have_logins_of_their_own(chromium: Browser, house: NodePro
         at_home(yours)
 
 
-def test_A20_a_login_that_was_ended_elsewhere_leads_to_the_door_at_once(chromium: Browser, house: NodeProcess) -> None:
+def end_by_itself(node: NodeProcess, token: str) -> int:
+    return node.over_tcp(token).request("DELETE", "/api/v1/session").status
+
+
+def end_by_the_owner(node: NodeProcess, token: str) -> int:
+    return node.owner().request("DELETE", f"/api/v1/sessions/{token.split('_')[1]}").status
+
+
+@pytest.mark.parametrize(("end", "status"), [(end_by_itself, 204), (end_by_the_owner, 200)])
+def test_A20_a_login_that_was_ended_elsewhere_leads_to_the_door_at_once(
+    chromium: Browser, house: NodeProcess, end: Callable[[NodeProcess, str], int], status: int
+) -> None:
     with visiting(chromium, house.ready.address, tolerates=ENDED) as visit:
         page = signed_in(visit, house)
-        still_the_same = mark(page)
-        assert house.over_tcp(token_of(page)).request("DELETE", "/api/v1/session").status == 204
+        still_the_same, token = mark(page), token_of(page)
+        assert end(house, token) == status
         at_door(page, "Welcome back")
         expect(page.get_by_text("Your login has ended.")).to_be_visible()
         expect(page.locator(".machine-name")).to_have_count(0)
         assert token_of(page) == ""
+        assert not is_live(house, token)
         assert still_the_same()
 
 

@@ -34,6 +34,7 @@ class TinyApp:
 
     calls: list[str] = field(default_factory=list)
     finish: asyncio.Event = field(default_factory=asyncio.Event)
+    later: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,6 +83,10 @@ class TinyApp:
     async def do_hold(self, scope, receive, send):
         await self.finish.wait()
         await self.answer(send, "held")
+
+    async def do_later(self, scope, receive, send):
+        await self.later.wait()
+        await self.answer(send, "later")
 
     async def do_wait(self, scope, receive, send):
         """Waits for the client to leave, as a stream with nothing to say does."""

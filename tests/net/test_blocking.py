@@ -87,6 +87,11 @@ def ok(body=b"{}", *headers):
         ("https://attic.local/", Address("https", "attic.local", 443), "https://attic.local:443"),
         ("http://[::1]:8737", Address("http", "::1", 8737), "http://[::1]:8737"),
         (f"https://h:1#sha256={PIN}", Address("https", "h", 1, bytes.fromhex(PIN)), "https://h:1"),
+        (
+            f"https://h:1#sha256={':'.join([PIN[:2].upper()] * 32)}",
+            Address("https", "h", 1, bytes.fromhex(PIN)),
+            "https://h:1",
+        ),
     ],
 )
 def test_addresses_are_read_and_shown(text, expected, shown):

@@ -1,6 +1,7 @@
 """The API's own description is complete and valid."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import schemathesis
 
 from thorp.identity.principals import keyed
 from thorp.testing.web import WebWorld
-from thorp.web.openapi import Schemas, document
+from thorp.web.openapi import Schemas, document, written
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import NounRoute, RawRoute
 from thorp.wire.capabilities import every_capability
@@ -66,3 +67,8 @@ def test_two_messages_of_one_name_are_noticed() -> None:
 def test_any_key_may_read_it() -> None:
     heard = asyncio.run(WebWorld().ask("GET", "/api/v1/openapi.json", b"", keyed("k1", frozenset())))
     assert heard.json["openapi"] == "3.1.0"
+
+
+def test_it_is_made_once_so_that_no_key_can_keep_the_node_busy_with_it() -> None:
+    assert written() is written()
+    assert json.loads(written()) == document()

@@ -118,11 +118,8 @@ def parse_address(text: str) -> Address:
     try:
         parts = urlsplit(text)
         port = parts.port or _PORTS[parts.scheme]
-        pin = (
-            bytes.fromhex(parts.fragment.removeprefix(_PIN).replace(":", ""))
-            if parts.fragment.startswith(_PIN)
-            else b""
-        )
+        digits = parts.fragment.removeprefix(_PIN).replace(":", "")
+        pin = bytes.fromhex(digits) if parts.fragment.startswith(_PIN) else b""
     except (KeyError, ValueError):
         raise _bad_address(text) from None
     unclear = parts.username or parts.query or parts.path not in {"", "/"} or not parts.hostname

@@ -98,7 +98,7 @@ def peer_of(wire: asyncio.Transport) -> str | None:
         address = address.ipv4_mapped or address
     if address.is_loopback:
         return None
-    if address.version == 4:  # noqa: PLR2004  (the protocol's name)
+    if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     return str(ipaddress.ip_network((address, IPV6_HOUSEHOLD), strict=False))
 

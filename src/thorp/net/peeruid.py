@@ -69,7 +69,7 @@ def tcp_peer_uid(client: tuple[str, int], server: tuple[str, int]) -> int | None
 
 
 def question(client: End, server: End) -> bytes:
-    family = socket.AF_INET if client[0].version == 4 else socket.AF_INET6  # noqa: PLR2004  (the protocol's name)
+    family = socket.AF_INET if isinstance(client[0], ipaddress.IPv4Address) else socket.AF_INET6
     body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 1 << _ESTABLISHED) + _socket_id(client, server)
     return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _IS_REQUEST, 0, 0) + body
 

@@ -5,8 +5,10 @@ Loaded when somebody asks for it.
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final, TypeAlias
 
+import orjson
 from pydantic import Field, JsonValue, TypeAdapter
 
 from thorp import __version__
@@ -137,6 +139,12 @@ def call_operation(capability: Capability, schemas: Schemas) -> Json:
 
 def operation_id(method: str, path: str) -> str:
     return method.lower() + "_" + re.sub(r"\W+", "_", path.removeprefix("/api/v1")).strip("_")
+
+
+@cache
+def written() -> bytes:
+    """The description of everything declared, made once: making it takes longer than any other answer."""
+    return orjson.dumps(document())
 
 
 def document(capabilities: Iterable[Capability] | None = None) -> Json:

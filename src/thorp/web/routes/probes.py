@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from thorp.base.lazy import LazyModule
 from thorp.identity.scopes import Scope
-from thorp.web.answers import json_answer
+from thorp.web.answers import JSON, json_answer
 from thorp.web.doors import Doors
 from thorp.web.table import ANY_KEY, OPEN, RawRoute, Route
 
@@ -34,7 +34,7 @@ async def metrics(doors: Doors, _request: Request) -> Response:
 
 
 async def openapi(_doors: Doors, _request: Request) -> Response:
-    return json_answer(OPENAPI.load().document())
+    return Response(OPENAPI.load().written(), media_type=JSON)
 
 
 ROUTES: tuple[Route, ...] = (

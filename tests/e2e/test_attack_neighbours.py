@@ -1,0 +1,167 @@
+"""Who shares the machine with the owner: other users, and proxies that pass on what strangers send."""
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.e2e.attack_house import House, house, nonsense
+from tests.e2e.attack_proxy import Style, proxy
+from tests.e2e.attack_stranger import NOBODY, SOMEBODY, Stranger, stranger
+from tests.e2e.attack_wire import Answer, Place, bearer
+from thorp.web.routes import EVERY_ROUTE
+from thorp.web.table import OPEN, RawRoute, Route
+
+PAGE = (("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty"))
+
+
+def is_open(route: Route) -> bool:
+    return isinstance(route, RawRoute) and route.floor == OPEN
+
+
+@pytest.fixture(scope="module")
+def home() -> Generator[House]:
+    """A node in a careless place: everybody may enter the folders above it, and the umask forbids nothing."""
+    before = os.umask(0)
+    try:
+        with TemporaryDirectory(prefix="thorp-") as folder:
+            Path(folder).chmod(0o755)
+            (Path(folder) / "n").mkdir(0o755)
+            with house(Path(folder)) as opened:
+                opened.expose()
+                opened.session()
+                opened.owner("PUT", "/api/v1/config/node.name", {"value": "attic"})
+                yield opened
+    finally:
+        os.umask(before)
+
+
+@pytest.fixture(params=[SOMEBODY, NOBODY])
+def other(request: pytest.FixtureRequest) -> Iterator[Stranger]:
+    with stranger(request.param) as found:
+        yield found
+
+
+def answers_to(home: House, other: Stranger, place: Place) -> dict[Route, Answer]:
+    """What every route answers to a stranger who shows nothing. Calls that are open to all are named apart."""
+    asked = [nonsense(route) for route in EVERY_ROUTE]
+    found = other.ask(place, [(one.method, one.path, list(one.kind), one.body) for one in asked])
+    return dict(zip(EVERY_ROUTE, found, strict=True))
+
+
+def test_another_user_of_the_machine_is_nobody(home: House, other: Stranger) -> None:
+    before = home.state()
+    for route, answer in answers_to(home, other, home.tcp).items():
+        if not is_open(route) or route.path == "/api/v1/call/{name}":
+            assert answer.status == 401, route.path
+    assert home.state() == before
+
+
+def test_another_user_is_nobody_on_the_exposed_listener_too(home: House, other: Stranger) -> None:
+    assert home.exposed
+    for route, answer in answers_to(home, other, home.exposed).items():
+        if not is_open(route) or route.path == "/api/v1/call/{name}":
+            assert answer.status == 401, route.path
+
+
+def test_another_user_opens_neither_the_socket_nor_any_file_of_the_node(home: House, other: Stranger) -> None:
+    assert other.connect(home.node.paths.socket) == "PermissionError"
+    inside = sorted(home.node.home.rglob("*"))
+    assert {path.name for path in inside} >= {"node.key", "thorp.db", "owner.token", "api.sock", "config.toml"}
+    for path in inside:
+        assert other.read(path) == "PermissionError", path
+
+
+def test_no_folder_or_file_of_the_node_relies_on_the_ones_above_it(home: House) -> None:
+    for path in home.node.home.rglob("*"):
+        assert not path.lstat().st_mode & 0o077, f"{path} {path.lstat().st_mode:o}"
+
+
+def test_what_everybody_sees_of_the_process_holds_no_secret(home: House, other: Stranger) -> None:
+    process = Path(f"/proc/{home.node.process.pid}")
+    for hidden in ("environ", "fd", "maps", "mem"):
+        assert other.read(process / hidden) == "PermissionError", hidden
+    shown = other.text(process / "cmdline") + other.text(process / "status") + other.text(process / "comm")
+    for secret in (home.owner_token, str(home.node.ready.code), "thorp_"):
+        assert secret not in shown
+
+
+def test_the_environment_of_the_node_holds_no_secret_either(home: House) -> None:
+    environment = Path(f"/proc/{home.node.process.pid}/environ").read_text()
+
+    assert "thorp_" not in environment
+
+
+def test_another_user_with_a_key_has_the_rights_of_the_key(home: House, other: Stranger) -> None:
+    key = home.key("node:read")
+    answers = other.ask(
+        home.tcp, [("GET", path, [bearer(key)], None) for path in ("/api/v1/status", "/api/v1/keys", "/version")]
+    )
+
+    assert [answer.status for answer in answers] == [200, 403, 200]
+
+
+# Proxies
+
+MARKS = {
+    "X-Forwarded-For": (("X-Forwarded-For", "192.0.2.7"),),
+    "X-Forwarded-Proto": (("X-Forwarded-Proto", "https"),),
+    "X-Real-IP": (("X-Real-IP", "192.0.2.7"),),
+    "Forwarded": (("Forwarded", "for=192.0.2.7"),),
+    "Via": (("Via", "1.1 proxy"),),
+    "a claim to be local": (("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "127.0.0.1")),
+    "an empty mark": (("X-Forwarded-For", ""),),
+}
+MARKED = [Style(host="localhost", marks=marks) for marks in MARKS.values()]
+BARE = Style(version="1.0", host="localhost")  # nginx, told nothing but where to
+
+
+def is_owner(home: House, place: Place, *headers: tuple[str, str]) -> bool:
+    """Whether anything that is the owner's alone can be reached."""
+    for route in EVERY_ROUTE:
+        answer = nonsense(route).alone(place, *headers)
+        if not is_open(route) and answer.status not in {401, 403, 421}:
+            return True
+    del home
+    return False
+
+
+@pytest.mark.parametrize("name", ["local", "socket", "exposed"])
+@pytest.mark.parametrize("style", [*MARKED, BARE], ids=[*MARKS, "nothing but HTTP 1.0"])
+def test_what_comes_through_a_proxy_is_never_the_owner(home: House, name: str, style: Style) -> None:
+    before = home.state()
+    with proxy(home.places[name], style) as front:
+        assert nonsense(EVERY_ROUTE[0]).alone(front).status == 200  # the proxy itself works
+        assert not is_owner(home, front)
+    assert home.state() == before
+
+
+@pytest.mark.parametrize("name", ["local", "exposed"])
+def test_a_proxy_that_hides_itself_is_still_not_the_owner_over_tcp(home: House, name: str) -> None:
+    with proxy(home.places[name], Style(host="localhost")) as front:
+        assert not is_owner(home, front)
+
+
+@pytest.mark.parametrize("name", ["local", "socket", "exposed"])
+def test_a_proxy_that_keeps_the_name_people_typed_is_misdirected(home: House, name: str) -> None:
+    for style in (Style(), Style(marks=MARKS["X-Forwarded-For"]), Style(version="1.0")):
+        with proxy(home.places[name], style) as front:
+            answers = [nonsense(route).alone(front, ("Host", "thorp.example")) for route in EVERY_ROUTE]
+            assert {answer.status for answer in answers} == {421}
+
+
+def test_a_page_behind_a_proxy_that_hides_itself_is_refused_on_the_socket(home: House) -> None:
+    """Only a browser says these things, and none opens a Unix socket."""
+    with proxy(home.unix, Style(host="localhost")) as front:
+        assert not is_owner(home, front, *PAGE)
+        assert not is_owner(home, front, ("Origin", front.origin))
+
+
+def test_a_key_passes_a_proxy_with_its_own_rights(home: House) -> None:
+    key = home.key("node:read")
+    for place in home.places.values():
+        with proxy(place, MARKED[0]) as front:
+            statuses = [nonsense(route).alone(front, bearer(key)).status for route in EVERY_ROUTE if route.floor == "owner"]
+            assert set(statuses) == {403}
