@@ -39,7 +39,7 @@ class Stranger:
         where = asdict(place) | {"path": str(place.path) if place.path else None}
         answers = self._do(what="ask", place=where, requests=sent)
         return [
-            Answer(one["status"], tuple(map(tuple, one["headers"])), base64.b64decode(one["body"]), one["wire"])
+            Answer(one["status"], tuple(map(tuple, one["headers"])), base64.b64decode(one["body"]))
             for one in answers
         ]
 
@@ -112,6 +112,7 @@ DEEDS = {"ask": ask, "connect": connect, "read": read, "text": text}
 
 
 def main(uid: int) -> None:
+    Place().host.encode("idna")  # loads what every connection needs; afterwards it may be out of reach
     os.setgroups([])
     os.setgid(uid)
     os.setuid(uid)

@@ -20,7 +20,6 @@ class Answer:
     status: int
     headers: tuple[Header, ...]
     body: bytes
-    wire: str  # the head as it came
 
     def get(self, name: str) -> str | None:
         values = [value for key, value in self.headers if key == name]
@@ -49,7 +48,7 @@ class Answer:
 
     @property
     def all(self) -> str:
-        return f"{self.wire}\n{self.text}"
+        return "\n".join([*(f"{name}: {value}" for name, value in self.headers), "", self.text])
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class Line:
         headers = tuple((name.lower(), value) for name, value in response.getheaders())
         streams = (response.getheader("content-type") or "").startswith("text/event-stream")
         body = b"" if streams else response.read()
-        return Answer(response.status, headers, body, str(response.headers))
+        return Answer(response.status, headers, body)
 
     def ask(self, method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None) -> Answer:
         self.say(written(method, target, headers, body, self.place.authority))

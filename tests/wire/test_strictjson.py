@@ -52,10 +52,18 @@ def test_json_like_text_is_judged_as_the_standard_parser_does(text):
         with pytest.raises(BadJsonError):
             parse_json(body)
         return
-    try:
+    if refused := refusal_of(body):
+        assert "occurs twice" in refused or "64 bits" in refused
+    else:
         assert parse_json(body) == expected
+
+
+def refusal_of(body):
+    try:
+        parse_json(body)
     except BadJsonError as error:
-        assert "occurs twice" in error.message or "64 bits" in error.message  # noqa: PT017  (either outcome is right)
+        return error.message
+    return ""
 
 
 @pytest.mark.parametrize(
