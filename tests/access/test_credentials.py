@@ -9,7 +9,6 @@ from thorp.access.credentials import (
     CROCKFORD,
     Credential,
     CredentialKind,
-    KeyInAddressError,
     TwoCredentialsError,
     crockford,
     hash_of,
@@ -19,7 +18,6 @@ from thorp.access.credentials import (
     parse,
     proves,
     read_credentials,
-    refuse_key_in_address,
     written,
 )
 from thorp.testing.clock import FakeRandomness
@@ -149,22 +147,6 @@ def test_A10_the_same_credential_twice_is_one_and_counts_as_shown_on_purpose() -
     assert not read_credentials([header, cookie]).ambient
 
 
-@pytest.mark.parametrize(
-    "query", [f"key={KEY}", f"a=1&token={OWNER}", f"q=%74horp%5Fk0123abcd_{SECRET}", "thorp_k0123abcd_short"]
-)
-def test_A8_a_key_in_the_address_is_refused(query: str) -> None:
-    with pytest.raises(KeyInAddressError) as caught:
-        refuse_key_in_address(query.encode())
-
-    assert (caught.value.code, caught.value.status) == ("access.key_in_address", 400)
-    assert SECRET not in caught.value.message
-
-
-@pytest.mark.parametrize("query", [b"", b"q=thorp_up", b"q=thorp_keys_create", b"file=thorp_open_day.pdf", b"%ff%00%"])
-def test_A8_an_ordinary_address_passes(query: bytes) -> None:
-    refuse_key_in_address(query)
-
-
 def test_a_secret_is_not_shown_by_accident() -> None:
     assert SECRET not in repr(parse(KEY))
     assert "thorp_broken" not in repr(parse("thorp_broken"))
@@ -221,11 +203,3 @@ def test_any_headers_are_read_without_surprise(headers: list[tuple[bytes, bytes]
         assert len(headers) > 1 or b";" in headers[0][1]
     else:
         assert credential is None or credential.kind in CredentialKind
-
-
-@given(st.binary(max_size=200))
-def test_any_address_is_judged_without_surprise(query: bytes) -> None:
-    try:
-        refuse_key_in_address(query)
-    except KeyInAddressError:
-        assert b"horp" in query or b"%" in query

@@ -195,15 +195,6 @@ def test_A10_two_different_credentials_are_refused(house) -> None:
     assert b"www-authenticate" not in exchange.answer_headers
 
 
-def test_A8_a_key_in_the_query_string_is_refused(house) -> None:
-    key = asyncio.run(house.key())
-    seen = Seen()
-    exchange = ask(house, seen, Exchange(query=f"api_key={key}".encode(), headers=bearer(key)))
-
-    assert (exchange.status, exchange.error["code"], seen.scope) == (400, "access.key_in_address", {})
-    assert parse(key).secret not in repr(exchange.sent)
-
-
 def test_keys_share_the_budget_of_the_key_that_made_them(house) -> None:
     maker = asyncio.run(house.key(rpm=3))
     children = [asyncio.run(house.key(rpm=3, made_by=parse(maker).id)) for _ in range(2)]

@@ -6,7 +6,7 @@ import pytest
 from thorp.access.credentials import parse, read_credentials
 from thorp.access.keys import ExpiredKeyError, RevokedKeyError, UnknownKeyError
 from thorp.access.sessions import SESSION_SECONDS, SessionOverError
-from thorp.access.who import NotHereError, RequestFacts, WrongOwnerTokenError, identify, is_forwarded
+from thorp.access.who import NotHereError, RequestFacts, WrongOwnerTokenError, identify
 from thorp.base.errors import UnauthenticatedError
 from thorp.identity.principals import NOBODY, keyed, local_process, owner
 from thorp.identity.scopes import Scope
@@ -132,14 +132,3 @@ def test_only_the_owner_has_the_owners_trust(house) -> None:
 
     for place in EVERY_PLACE:
         assert identify(at(place, key), house.known).trust is Trust.UNKNOWN
-
-
-@pytest.mark.parametrize(
-    "name", [b"forwarded", b"via", b"x-real-ip", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-anything"]
-)
-def test_a_forwarded_request_is_known_by_its_headers(name: bytes) -> None:
-    assert is_forwarded([(b"host", b"localhost"), (name, b"")])
-
-
-def test_a_direct_request_is_not_forwarded() -> None:
-    assert not is_forwarded([(b"host", b"localhost"), (b"forward", b"x"), (b"x-real", b"y")])

@@ -44,16 +44,16 @@ def other(request: pytest.FixtureRequest) -> Iterator[Stranger]:
         yield found
 
 
-def answers_to(home: House, other: Stranger, place: Place) -> dict[Route, Answer]:
-    """What every route answers to a stranger who shows nothing. Calls that are open to all are named apart."""
+def answers_to(other: Stranger, place: Place) -> list[tuple[Route, Answer]]:
+    """What every route answers to a stranger who shows nothing."""
     asked = [nonsense(route) for route in EVERY_ROUTE]
     found = other.ask(place, [(one.method, one.path, list(one.kind), one.body) for one in asked])
-    return dict(zip(EVERY_ROUTE, found, strict=True))
+    return list(zip(EVERY_ROUTE, found, strict=True))
 
 
 def test_another_user_of_the_machine_is_nobody(home: House, other: Stranger) -> None:
     before = home.state()
-    for route, answer in answers_to(home, other, home.tcp).items():
+    for route, answer in answers_to(other, home.tcp):
         if not is_open(route) or route.path == "/api/v1/call/{name}":
             assert answer.status == 401, route.path
     assert home.state() == before
@@ -61,7 +61,7 @@ def test_another_user_of_the_machine_is_nobody(home: House, other: Stranger) -> 
 
 def test_another_user_is_nobody_on_the_exposed_listener_too(home: House, other: Stranger) -> None:
     assert home.exposed
-    for route, answer in answers_to(home, other, home.exposed).items():
+    for route, answer in answers_to(other, home.exposed):
         if not is_open(route) or route.path == "/api/v1/call/{name}":
             assert answer.status == 401, route.path
 
@@ -118,13 +118,12 @@ MARKED = [Style(host="localhost", marks=marks) for marks in MARKS.values()]
 BARE = Style(version="1.0", host="localhost")  # nginx, told nothing but where to
 
 
-def is_owner(home: House, place: Place, *headers: tuple[str, str]) -> bool:
+def is_owner(place: Place, *headers: tuple[str, str]) -> bool:
     """Whether anything that is the owner's alone can be reached."""
     for route in EVERY_ROUTE:
         answer = nonsense(route).alone(place, *headers)
         if not is_open(route) and answer.status not in {401, 403, 421}:
             return True
-    del home
     return False
 
 
@@ -134,14 +133,14 @@ def test_what_comes_through_a_proxy_is_never_the_owner(home: House, name: str, s
     before = home.state()
     with proxy(home.places[name], style) as front:
         assert nonsense(EVERY_ROUTE[0]).alone(front).status == 200  # the proxy itself works
-        assert not is_owner(home, front)
+        assert not is_owner(front)
     assert home.state() == before
 
 
 @pytest.mark.parametrize("name", ["local", "exposed"])
 def test_a_proxy_that_hides_itself_is_still_not_the_owner_over_tcp(home: House, name: str) -> None:
     with proxy(home.places[name], Style(host="localhost")) as front:
-        assert not is_owner(home, front)
+        assert not is_owner(front)
 
 
 @pytest.mark.parametrize("name", ["local", "socket", "exposed"])
@@ -155,8 +154,8 @@ def test_a_proxy_that_keeps_the_name_people_typed_is_misdirected(home: House, na
 def test_a_page_behind_a_proxy_that_hides_itself_is_refused_on_the_socket(home: House) -> None:
     """Only a browser says these things, and none opens a Unix socket."""
     with proxy(home.unix, Style(host="localhost")) as front:
-        assert not is_owner(home, front, *PAGE)
-        assert not is_owner(home, front, ("Origin", front.origin))
+        assert not is_owner(front, *PAGE)
+        assert not is_owner(front, ("Origin", front.origin))
 
 
 def test_a_key_passes_a_proxy_with_its_own_rights(home: House) -> None:

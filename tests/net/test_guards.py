@@ -23,7 +23,6 @@ from thorp.net.guards import (
     check,
     check_host,
     dressed,
-    forwarded,
     host_name,
     media_type,
 )
@@ -269,22 +268,6 @@ def test_A6_a_preflight_is_refused(headers):
         check(asked("OPTIONS", **headers), POLICY)
 
 
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ([b"host", b"accept"], False),
-        ([b"forwarded"], True),
-        ([b"via"], True),
-        ([b"x-real-ip"], True),
-        ([b"x-forwarded-for"], True),
-        ([b"x-forwarded-anything"], True),
-        ([b"x-forward"], False),
-    ],
-)
-def test_a_request_that_was_passed_on_is_recognised(headers, expected):
-    assert forwarded(headers) is expected
-
-
 # The query
 
 
@@ -300,7 +283,8 @@ def test_a_request_that_was_passed_on_is_recognised(headers, expected):
         "%61pi_key=abc",
         "x=thorp_kabcdefgh_secret",
         "x=%74horp_kabcdefgh_secret",
-        "x=%20&y=thorp_",
+        "x=before-thorp_o_secret",
+        "thorp_k0123abcd_short",
     ],
 )
 def test_A8_a_key_in_the_query_is_refused_without_repeating_it(query):
@@ -309,7 +293,10 @@ def test_A8_a_key_in_the_query_is_refused_without_repeating_it(query):
     assert "secret" not in caught.value.message
 
 
-@pytest.mark.parametrize("query", ["", "a=b", "monkey=1", "q=thorp", "tokens=5", "name=key", "%ff=%fe", "&&=&"])
+HARMLESS = ["", "a=b", "monkey=1", "q=thorp_up", "q=thorp_keys_create", "tokens=5", "name=key", "%ff=%fe", "&&=&"]
+
+
+@pytest.mark.parametrize("query", HARMLESS)
 def test_an_ordinary_query_passes(query):
     check(asked(query=query), POLICY)
 

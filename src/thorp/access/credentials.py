@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from thorp.base.clock import Randomness
 from thorp.base.errors import UsageError
@@ -26,7 +25,6 @@ SECRET_BYTES: Final = 32
 OWNER_ID: Final = "o"
 
 SHAPE: Final = re.compile(rf"{PREFIX}({OWNER_ID}|[ks][{CROCKFORD}]{{{ID_CHARACTERS}}})_([A-Za-z0-9_-]{{43}})")
-IN_ADDRESS: Final = re.compile(rf"{PREFIX}({OWNER_ID}|[ks][0-9a-z]{{{ID_CHARACTERS}}})_".encode())
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -35,12 +33,6 @@ class TwoCredentialsError(UsageError):
     """One request that shows two different credentials."""
 
     code = "access.two_credentials"
-
-
-class KeyInAddressError(UsageError):
-    """A credential in a URL, where logs and histories keep it."""
-
-    code = "access.key_in_address"
 
 
 class CredentialKind(StrEnum):
@@ -78,14 +70,6 @@ def read_credentials(headers: Headers) -> Credential | None:
     if len(set(counts)) > 1:
         raise TwoCredentialsError("This request shows two different credentials. Send one of them.")
     return counts[0] if counts else None
-
-
-def refuse_key_in_address(query: bytes) -> None:
-    if IN_ADDRESS.search(unquote_to_bytes(query)):
-        raise KeyInAddressError(
-            "A key stands in the address of this request, where logs and histories keep it. Revoke that key, "
-            "and send the next one as `Authorization: Bearer <key>`."
-        )
 
 
 def _shown(headers: Headers) -> Iterator[Credential | None]:

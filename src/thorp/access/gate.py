@@ -12,15 +12,16 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from thorp.access.budgets import RequestBudgets
-from thorp.access.credentials import Headers, read_credentials, refuse_key_in_address
+from thorp.access.credentials import Headers, read_credentials
 from thorp.access.live import LiveCall, LiveCalls
 from thorp.access.ports import ListenerFacts, PeerFacts
-from thorp.access.who import Known, RequestFacts, identify, is_forwarded
+from thorp.access.who import Known, RequestFacts, identify
 from thorp.base.clock import Randomness
 from thorp.base.errors import InternalError, ThorpError
 from thorp.base.request import current_request
 from thorp.identity.principals import Principal
 from thorp.wire.envelope import error_body, raw_error_headers
+from thorp.wire.passing import was_passed_on
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,6 @@ def given_request_id(headers: Headers) -> str | None:
 
 
 def facts_of(scope: Scope) -> RequestFacts:
-    refuse_key_in_address(scope["query_string"])
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     listener: ListenerFacts = scope["state"]["thorp.listener"]
     peer: PeerFacts = scope["state"]["thorp.peer"]
@@ -131,6 +131,6 @@ def facts_of(scope: Scope) -> RequestFacts:
         tls=listener.tls,
         same_user=peer.same_user,
         # HTTP/1.0 is what a proxy speaks to what is behind it when nobody told it anything, not even to say who asks.
-        forwarded=is_forwarded(headers) or scope.get("http_version") == "1.0",
+        forwarded=was_passed_on(name for name, _ in headers) or scope.get("http_version") == "1.0",
         credential=read_credentials(headers),
     )

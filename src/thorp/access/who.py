@@ -1,6 +1,6 @@
 """The one function that says who is calling. An address grants nothing but keyless inference; a name never anything."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -42,11 +42,6 @@ class Known:
     sessions: SessionBook
     owner_hash: bytes = field(repr=False)  # of the secret in this start's owner token
     open_inference: Callable[[], bool]
-
-
-def is_forwarded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether somebody passed this request on, so that its last hop says nothing about its origin."""
-    return any(name in {b"forwarded", b"via", b"x-real-ip"} or name.startswith(b"x-forwarded") for name, _ in headers)
 
 
 def identify(facts: RequestFacts, known: Known) -> Principal:

@@ -10,19 +10,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from thorp.base.errors import NotAllowedError, ThorpError, UsageError
 from thorp.net.answers import NO_STORE, SECURITY_HEADERS, Headers, send_refusal
 from thorp.net.facts import LISTENER
+from thorp.wire.passing import was_passed_on
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 API: Final = ("/api/", "/v1/")
 KEY_NAMES: Final = frozenset({"key", "api_key", "apikey", "token", "access_token"})
-KEY_PREFIX: Final = "thorp_"
+KEY_LIKE: Final = re.compile(rb"thorp_(o|[ks][0-9a-z]{8})_")  # wherever it stands
 OWN_SITE: Final = frozenset({b"same-origin", b"none"})
 _HOST: Final = re.compile(rb"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9_.-]{1,253}))(?::[0-9]{1,5})?")
 _SHOWN: Final = 80
@@ -153,7 +154,7 @@ def check_origin(asked: Asked, policy: GuardPolicy) -> None:
     origin = headers.get(b"origin")
     if asked.method == "OPTIONS" and (origin is not None or b"access-control-request-method" in headers):
         raise CrossOriginError("This node grants nothing to pages of other sites, so there is nothing to ask ahead.")
-    if asked.kind == "socket" and not forwarded(headers) and (origin is not None or b"sec-fetch-site" in headers):
+    if asked.kind == "socket" and not was_passed_on(headers) and (origin is not None or b"sec-fetch-site" in headers):
         raise CrossOriginError(
             "No browser opens the owner's socket by itself; a proxy in between has to send `X-Forwarded-For`."
         )
@@ -168,7 +169,7 @@ def _own_origins(asked: Asked, policy: GuardPolicy) -> Collection[bytes]:
     """The page's address must be the very one this request was sent to: scheme, name and port."""
     host = asked.headers.get(b"host", b"").lower()
     origins = {asked.scheme.encode("ascii") + b"://" + host}
-    if forwarded(asked.headers) and host_name(host) in _names(policy):
+    if was_passed_on(asked.headers) and host_name(host) in _names(policy):
         origins.add(b"https://" + host)  # the owner's proxy may speak TLS for us
     return origins
 
@@ -187,18 +188,14 @@ def _below(path: str, prefix: str) -> bool:
     return path == prefix or (prefix != "/" and prefix.endswith("/") and path.startswith(prefix))
 
 
-def forwarded(headers: Iterable[bytes]) -> bool:
-    """Whether somebody passed this request on. Only the names of the headers are looked at."""
-    return any(name in {b"forwarded", b"via", b"x-real-ip"} or name.startswith(b"x-forwarded-") for name in headers)
-
-
 def check_query(asked: Asked) -> None:
-    for name, value in parse_qsl(asked.query.decode("latin-1"), keep_blank_values=True):
-        if name.lower().replace("-", "_") in KEY_NAMES or value.startswith(KEY_PREFIX):
-            raise KeyInQueryError(
-                "A key does not belong into an address, where histories and logs keep it. "
-                "Send it as `Authorization: Bearer <key>`, and revoke it if it was a real one."
-            )
+    names = (name for name, _ in parse_qsl(asked.query.decode("latin-1"), keep_blank_values=True))
+    named = any(name.lower().replace("-", "_") in KEY_NAMES for name in names)
+    if named or KEY_LIKE.search(unquote_to_bytes(asked.query)):
+        raise KeyInQueryError(
+            "A key does not belong into an address, where histories and logs keep it. "
+            "Send it as `Authorization: Bearer <key>`, and revoke it if it was a real one."
+        )
 
 
 def check_body(asked: Asked, policy: GuardPolicy) -> None:
