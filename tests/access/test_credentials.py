@@ -55,6 +55,7 @@ def test_A9_every_header_form_carries_the_same_credential(header: tuple[bytes, b
     [
         (KEY, CredentialKind.KEY, "k0123abcd"),
         (SESSION, CredentialKind.SESSION, "s0123abcd"),
+        (f"thorp_p0123abcd_{SECRET}", CredentialKind.PAGES, "p0123abcd"),
         (OWNER, CredentialKind.OWNER, "o"),
     ],
 )

@@ -1,9 +1,10 @@
 import asyncio
+from dataclasses import replace
 from itertools import permutations, product
 
 import pytest
 
-from thorp.access.credentials import parse, read_credentials
+from thorp.access.credentials import CredentialKind, parse, read_credentials
 from thorp.access.keys import ExpiredKeyError, RevokedKeyError, UnknownKeyError
 from thorp.access.sessions import SESSION_SECONDS, SessionOverError
 from thorp.access.who import NotHereError, RequestFacts, WrongOwnerTokenError, identify
@@ -69,6 +70,19 @@ def test_a_login_is_the_owner_but_never_in_the_clear(house, place: RequestFacts)
     in_the_clear = place.listener == "exposed" and not place.tls
 
     assert says(house, at(place, token)) == (NotHereError if in_the_clear else owner(parse(token).id))
+
+
+@pytest.mark.parametrize("place", EVERY_PLACE, ids=str)
+def test_a_login_of_the_plain_pages_is_a_cookie_there_and_nothing_anywhere_else(house, place: RequestFacts) -> None:
+    """Every web server of this machine that the owner visits is sent that cookie."""
+    code = asyncio.run(house.login()) and house.desk.mint_login_code().text
+    session, token = asyncio.run(house.desk.login(code, CredentialKind.PAGES))
+    in_the_clear = place.listener == "exposed" and not place.tls
+
+    there = replace(at(place, token, ambient=True), pages=True)
+    assert says(house, there) == (NOBODY if in_the_clear else owner(session.id))
+    assert says(house, at(place, token, ambient=True)) == NOBODY
+    assert says(house, at(place, token)) is says(house, replace(at(place, token), pages=True)) is NotHereError
 
 
 @pytest.mark.parametrize("place", EVERY_PLACE, ids=str)

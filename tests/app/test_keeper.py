@@ -114,6 +114,12 @@ def test_an_objection_leaves_everything_as_it_was(file: ConfigFile) -> None:
     assert case.keeper.running == case.keeper.effective.settings == case.parts[0].now
 
 
+def test_what_would_be_refused_as_a_change_is_no_start_either(file: ConfigFile) -> None:
+    case_of(file, Part()).keeper.check()
+    with pytest.raises(ConfigVetoError, match=r"The node does not start: Everybody could reach that address\."):
+        case_of(file, Part(), Part("Everybody could reach that address.")).keeper.check()
+
+
 def test_a_part_that_fails_takes_the_file_and_the_earlier_parts_back(file: ConfigFile) -> None:
     case = case_of(file, Part(), Part(), Part(fails=True), Part())
     before = file.read()

@@ -39,6 +39,10 @@ def test_before_the_start_nothing_is_open(tmp_path: Path) -> None:
     assert [(row.kind, row.state) for row in rows] == [("local", "closed"), ("socket", "closed")]
 
 
+def test_where_the_home_lies_is_not_told_to_who_may_read_the_status(tmp_path: Path) -> None:
+    assert listeners(tmp_path).rows()[1].address == "run/api.sock"
+
+
 def test_the_local_listener_does_not_leave_the_machine(tmp_path: Path) -> None:
     own = listeners(tmp_path)
     outside = Settings(local=LocalSettings(host="0.0.0.0"))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thorp.base.printable import printable
+from thorp.base.printable import printable, printable_json
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,19 @@ def test_what_steers_a_terminal_is_spelled_out(text: str, shown: str) -> None:
 @given(st.text())
 def test_nothing_unprintable_is_left(text: str) -> None:
     assert all(one.isprintable() or one in "\n\t" for one in printable(text))
+
+
+CONTROL = "\x1b[2J\x9b31m\u202e\u2028\U000e0001 \n"
+
+
+def test_json_says_the_same_without_a_control_character() -> None:
+    written = printable_json(json.dumps({"name": CONTROL, "plain": "Küche \U0001f600"}, ensure_ascii=False, indent=2))
+
+    assert json.loads(written) == {"name": CONTROL, "plain": "Küche \U0001f600"}
+    assert "Küche \U0001f600" in written
+    assert all(one.isprintable() for one in written.replace("\n", ""))
+
+
+@given(st.text())
+def test_any_text_survives_as_json(text: str) -> None:
+    assert json.loads(printable_json(json.dumps(text, ensure_ascii=False))) == text

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thorp.base.redact import GONE, RULES, redact
+from thorp.base.redact import GONE, RULES, redact, without_folders
 
 KEY = "thorp_k7h3mqx2p_" + "Zk9-_q" * 7 + "A"
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----"
@@ -96,3 +96,29 @@ def test_A8_a_key_in_a_query_string_does_not_reach_the_log() -> None:
     assert KEY[-43:] not in line
     assert "short-one" not in line
     assert "401" in line
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Cannot read `/srv/ann/thorp/config.toml`: no.", "Cannot read `config.toml`: no."),
+        ("Cannot read `/srv/Ann B/th rp/config.toml`.", "Cannot read `config.toml`."),
+        ("no `x` (/srv/ann/config.toml, line 3).", "no `x` (config.toml, line 3)."),
+        ("[Errno 13] Permission denied: '/root/x/y'", "[Errno 13] Permission denied: 'y'"),
+        ('cannot open "/root/y"', 'cannot open "y"'),
+        ("`GET` at `/api/v1/keys`, `/v1/models`", "`GET` at `/api/v1/keys`, `/v1/models`"),
+        ("`/metrics` and / and `/`", "`/metrics` and / and `/`"),
+        ("/api/v1/keys needs the owner.", "/api/v1/keys needs the owner."),
+        ("and/or `a/b/c`", "and/or `a/b/c`"),
+    ],
+)
+def test_a_file_keeps_its_name_and_loses_its_folders(before: str, after: str) -> None:
+    assert without_folders(before) == after
+    assert without_folders(after) == after
+
+
+@given(st.text())
+def test_any_text_loses_no_more_than_folders(text: str) -> None:
+    kept = without_folders(text)
+    assert len(kept) <= len(text)
+    assert kept == text or "/" in text

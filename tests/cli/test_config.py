@@ -201,7 +201,7 @@ def test_a_running_node_follows_an_edit_or_it_is_taken_back(
     assert text_of(thorp) == "[local]\nport = 9001\n"
 
 
-@pytest.mark.parametrize(("given", "says"), [("", "Set VISUAL or EDITOR"), ("/no/such/editor", "failed")])
+@pytest.mark.parametrize(("given", "says"), [("", "Set VISUAL or EDITOR"), ("/no/such/editor", "cannot be started")])
 def test_without_a_working_editor_the_remedy_is_told(
     thorp: Thorp, given: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

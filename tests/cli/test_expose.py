@@ -45,11 +45,24 @@ def test_the_node_s_warning_is_passed_on(thorp: Thorp, open_node: FakeNode) -> N
 
 
 def test_the_node_is_closed_when_that_was_confirmed(thorp: Thorp, open_node: FakeNode) -> None:
+    listeners = [one | {"state": "open"} for one in STATUS["listeners"]]
+    open_node.says("GET", "/api/v1/status", STATUS | {"listeners": listeners})
     assert thorp("unexpose").code == 2
-    assert open_node.asked == []
+    assert [one.method for one in open_node.asked] == ["GET"]
     assert "cannot reach the node any more" in thorp("unexpose", "--yes").out
     open_node.says("DELETE", "/api/v1/exposure", {"was_open": False})
     assert "closed already" in thorp("unexpose", "--yes").out
+
+
+def test_nothing_open_is_nothing_to_ask_about(thorp: Thorp, open_node: FakeNode) -> None:
+    open_node.says("DELETE", "/api/v1/exposure", {"was_open": False})
+    assert "closed already" in thorp("unexpose").out
+
+
+def test_the_other_device_gets_ready_lines(thorp: Thorp, open_node: FakeNode) -> None:
+    said = thorp("expose").err
+    assert f"export THORP_URL='https://192.0.2.7:8738#sha256={'ab' * 32}'" in said
+    assert "export THORP_KEY=thorp_k7h3mqx2p_secret" in said
 
 
 def test_a_dry_run_closes_nothing(thorp: Thorp, open_node: FakeNode) -> None:

@@ -41,8 +41,8 @@ EVERYTHING = """async ([origin, code]) => {
         navigator.sendBeacon(origin + path, body);
         navigator.sendBeacon(origin + path, new URLSearchParams(body));
         for (const enctype of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {
-            const frame = document.body.appendChild(document.createElement("iframe"));
-            frame.name = `frame${Math.random()}`;
+            const frame = Object.assign(document.createElement("iframe"), { name: `frame${Math.random()}` });
+            document.body.append(frame);
             const form = document.body.appendChild(document.createElement("form"));
             Object.assign(form, { method: "post", action: origin + path, enctype, target: frame.name });
             const field = form.appendChild(document.createElement("input"));

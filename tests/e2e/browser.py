@@ -188,7 +188,8 @@ def facts(page: Page) -> dict[str, str]:
 def axe_findings(page: Page) -> list[str]:
     """What axe-core finds wrong with the page as it stands, by rule and place."""
     assert AXE.is_file(), "axe-core is missing; run script/check, which installs the dashboard's tools"
-    page.evaluate(AXE.read_text())
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{one['impact']}: {one['id']}: {part['target']}: {part['failureSummary']}"

@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.attack_house import EVERY_SCOPE, House, house, nonsense
+from tests.e2e.attack_house import EVERY_SCOPE, FORM, House, house, nonsense
 from tests.e2e.attack_wire import JSON, Caller, Header, Line, Place, as_json, ask, bearer, written
 from thorp.testing.process import until
 from thorp.web.routes import EVERY_ROUTE
+from thorp.web.table import OPEN
 
 MADE_UP = f"thorp_k00000000_{'A' * 43}"
 ALIVE = b'{"input":{"text":"' + b"a " * 300 + b'","pause_ms":200}}'  # a call that would run for a minute
@@ -27,6 +28,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
 
 def soon(**more: float) -> str:
     return (datetime.now(UTC) + timedelta(**more)).isoformat()
+
+
+def secret_of(credential: str) -> str:
+    """What nobody may ever read again; the secret itself may hold underscores."""
+    return credential.removeprefix("thorp_").partition("_")[2] or credential
 
 
 # 8: a key in the address
@@ -49,7 +55,7 @@ def soon(**more: float) -> str:
 )
 def test_A8_a_key_in_the_query_is_refused_on_every_route_and_never_written_down(home: House, query: str) -> None:
     key = home.key("node:read")
-    secret = key.rpartition("_")[2]
+    secret = secret_of(key)
     for route in EVERY_ROUTE:
         one = nonsense(route)
         path = f"{one.path.partition('?')[0]}?{query.format(key=key, rest=key.removeprefix('thorp'))}"
@@ -66,7 +72,7 @@ def test_A8_a_key_in_the_query_is_refused_on_every_route_and_never_written_down(
 )
 def test_A8_a_key_in_the_path_opens_nothing_and_is_never_written_down(home: House, path: str) -> None:
     key = home.key("node:read")
-    secret = key.rpartition("_")[2]
+    secret = secret_of(key)
     for method in ("GET", "POST", "PUT", "DELETE"):
         for who in ((), (bearer(home.owner_token),)):
             assert ask(home.tcp, method, path.format(key=key), who).status in {400, 401, 403, 404, 405}
@@ -82,7 +88,7 @@ def test_A8_credentials_of_refused_and_failing_requests_are_never_written_down(h
                 line.say(written("GET", "healthz", [form(credential)], None, home.tcp.authority))
                 assert line.hear().status == 400, name
     kept = home.written()
-    assert not [one for one in shown if one.rpartition("_")[2] in kept]
+    assert not [one for one in shown if secret_of(one) in kept]
 
 
 # 9: one key, many forms
@@ -339,6 +345,20 @@ def test_A20_leaving_the_plain_pages_ends_the_session_too(home: House) -> None:
         assert answer.status == 303
         check_cut(cut)
         assert ask(home.tcp, "GET", "/api/v1/node", [bearer(session)]).status == 401
+
+
+def test_A20_the_login_of_the_plain_pages_is_dead_once_left_and_opens_nothing_else_before(home: House) -> None:
+    home.session()
+    code = home.owner("POST", "/api/v1/login/codes").json["code"]
+    signed_in = ask(home.tcp, "POST", "/plain/claim", [FORM], f"code={code}".encode())
+    cookie = ("Cookie", (signed_in.get("set-cookie") or "").partition(";")[0])
+    for route in EVERY_ROUTE:
+        if route.floor != OPEN and not route.path.startswith("/plain/"):
+            assert nonsense(route).alone(home.tcp, cookie).status == 401, route.path
+
+    assert ask(home.tcp, "GET", "/plain/status", [cookie]).status == 200
+    assert ask(home.tcp, "POST", "/plain/leave", [cookie]).status == 303
+    assert ask(home.tcp, "GET", "/plain/status", [cookie]).status == 401
 
 
 @pytest.mark.parametrize("victim", ["", "o", "k0000000a"])

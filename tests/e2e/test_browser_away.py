@@ -58,7 +58,7 @@ def test_a_page_outlives_its_node_and_goes_on_with_the_next(
         still_the_same, token, name = mark(page), token_of(page), node.ready.name
         node.end(number)
         check_away(page, number, name)
-        picture(page, f"home-away-{number.name}")
+        picture(page, f"home-away-{number.name}", full=False)
         with running_node(home, flags=again(node)) as after:
             expect(sentence(page)).to_contain_text("The node is back. It was away for ")
             expect(page.get_by_role("button", name="Try now")).to_have_count(0)
@@ -70,7 +70,8 @@ def test_a_page_outlives_its_node_and_goes_on_with_the_next(
             expect(page).to_have_title(f"Home · {name}")
             expect(page.get_by_text(UNCLEAN)).to_have_count(1 if status["stopped_cleanly"] is False else 0)
             assert (status["stopped_cleanly"] is False) == (number == signal.SIGKILL)
-            picture(page, f"home-back-{number.name}")
+            if number == signal.SIGKILL:
+                picture(page, "home-back", full=False)
             assert (still_the_same(), token_of(page)) == (True, token)
             assert visit.count("POST", "/api/v1/login") + visit.count("POST", "/api/v1/claim") == 1
 

@@ -15,6 +15,29 @@ def test_the_body_says_what_happened_in_both_words() -> None:
     }
 
 
+def test_only_the_owners_own_terminal_is_told_in_which_folders_things_lie() -> None:
+    broken = BusyError(
+        "`/home/ann/t.db` is locked.", path="/home/ann/t.db", problems=["no (/home/ann/c.toml, line 1)"], more={"n": 1}
+    )
+    assert error_body(broken, at_home=True)["error"] | {} == {
+        "code": "busy",
+        "fault": "capacity_exceeded",
+        "message": "`/home/ann/t.db` is locked.",
+        "details": broken.details,
+    }
+    assert error_body(broken)["error"] == {
+        "code": "busy",
+        "fault": "capacity_exceeded",
+        "message": "`t.db` is locked.",
+        "details": {"path": "t.db", "problems": ["no (c.toml, line 1)"], "more": {"n": 1}},
+    }
+
+
+def test_an_address_of_the_api_is_no_folder() -> None:
+    refused = BusyError("`/api/v1/keys` is busy.", path="/api/v1/keys")
+    assert error_body(refused)["error"]["details"] == {"path": "/api/v1/keys"}
+
+
 def test_a_wait_is_told_in_whole_seconds_rounded_up() -> None:
     assert error_headers(BusyError("Too much.", retry_after=0.2)) == {"Retry-After": "1"}
 

@@ -9,8 +9,8 @@ from thorp.base.errors import ThorpError, every_error
 from tools.pages.page import Named, Page, code, document, paragraph, table
 
 INTRODUCTION = """Every error carries a stable code. On `/api` the body is
-`{"error": {"code", "message", "details"}}`, the CLI ends with the exit code, and `503` says in `Retry-After` when to
-come back."""
+`{"error": {"code", "fault", "message", "details"}}`, where `fault` is the word all nodes share. The CLI ends with the
+exit code, and `503` says in `Retry-After` when to come back."""
 NOT_PRODUCT = ("thorp.testing", "thorp.__main__")
 
 

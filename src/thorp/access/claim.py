@@ -9,7 +9,7 @@ import hmac
 from dataclasses import dataclass, replace
 from typing import Final
 
-from thorp.access.credentials import CROCKFORD, crockford
+from thorp.access.credentials import CROCKFORD, CredentialKind, crockford
 from thorp.access.live import LiveCalls
 from thorp.access.ports import ClaimShelf, SessionShelf
 from thorp.access.sessions import drawn
@@ -147,18 +147,18 @@ class ClaimDesk:
             raise NotClaimedError("This node is not claimed yet. `thorp open` claims it for your browser.")
         return self._new_code(self._login_codes)
 
-    async def claim(self, code: str) -> tuple[SessionGrant, str]:
+    async def claim(self, code: str, kind: CredentialKind = CredentialKind.SESSION) -> tuple[SessionGrant, str]:
         """The first session, for exactly one caller ever, and its token."""
         self._refuse_when_claimed()
         self._claim_codes.use(code, self._clock.monotonic())
-        session, token = drawn(self._clock, self._randomness)
+        session, token = drawn(self._clock, self._randomness, kind)
         if not await self._claim_shelf.claim(session):
             raise self._already()
         return session, token
 
-    async def login(self, code: str) -> tuple[SessionGrant, str]:
+    async def login(self, code: str, kind: CredentialKind = CredentialKind.SESSION) -> tuple[SessionGrant, str]:
         self._login_codes.use(code, self._clock.monotonic())
-        session, token = drawn(self._clock, self._randomness)
+        session, token = drawn(self._clock, self._randomness, kind)
         await self._session_shelf.add_session(session)
         return session, token
 

@@ -24,7 +24,7 @@ ID_CHARACTERS: Final = 8
 SECRET_BYTES: Final = 32
 OWNER_ID: Final = "o"
 
-SHAPE: Final = re.compile(rf"{PREFIX}({OWNER_ID}|[ks][{CROCKFORD}]{{{ID_CHARACTERS}}})_([A-Za-z0-9_-]{{43}})")
+SHAPE: Final = re.compile(rf"{PREFIX}({OWNER_ID}|[ksp][{CROCKFORD}]{{{ID_CHARACTERS}}})_([A-Za-z0-9_-]{{43}})")
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -38,6 +38,7 @@ class TwoCredentialsError(UsageError):
 class CredentialKind(StrEnum):
     KEY = "k"
     SESSION = "s"
+    PAGES = "p"  # a login of the plain pages: a cookie there, and nothing anywhere else
     OWNER = OWNER_ID
     UNKNOWN = "unknown"
 

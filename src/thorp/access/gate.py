@@ -26,6 +26,7 @@ from thorp.wire.passing import was_passed_on
 log = logging.getLogger(__name__)
 
 REQUEST_ID: Final = b"x-request-id"
+PAGES: Final = "/plain/"
 SANE_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -133,4 +134,5 @@ def facts_of(scope: Scope) -> RequestFacts:
         # HTTP/1.0 is what a proxy speaks to what is behind it when nobody told it anything, not even to say who asks.
         forwarded=was_passed_on(name for name, _ in headers) or scope.get("http_version") == "1.0",
         credential=read_credentials(headers),
+        pages=scope["path"].startswith(PAGES),
     )

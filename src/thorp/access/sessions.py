@@ -25,10 +25,12 @@ class NoSuchSessionError(NotFoundError):
     code = "access.no_such_session"
 
 
-def drawn(clock: Clock, randomness: Randomness) -> tuple[SessionGrant, str]:
+def drawn(
+    clock: Clock, randomness: Randomness, kind: CredentialKind = CredentialKind.SESSION
+) -> tuple[SessionGrant, str]:
     """A new session, kept nowhere yet, and its token."""
     secret, now = new_secret(randomness), clock.wall()
-    grant = SessionGrant(new_id(CredentialKind.SESSION, randomness), hash_of(secret), now, now + SESSION_SECONDS)
+    grant = SessionGrant(new_id(kind, randomness), hash_of(secret), now, now + SESSION_SECONDS)
     return grant, written(grant.id, secret)
 
 

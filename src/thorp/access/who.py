@@ -32,6 +32,7 @@ class RequestFacts:
     same_user: bool | None  # None: not known for sure
     forwarded: bool
     credential: Credential | None
+    pages: bool = False  # whether one of the plain pages is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,10 @@ def _by_credential(credential: Credential, facts: RequestFacts, known: Known) ->
         case CredentialKind.KEY:
             grant = known.keys.match(credential)
             return keyed(grant.id, grant.scopes, grant.models)
-        case CredentialKind.SESSION:
+        case CredentialKind.SESSION | CredentialKind.PAGES:
+            if credential.kind is CredentialKind.PAGES and not (credential.ambient and facts.pages):
+                # Cookies know no ports: every server of this machine that the owner visits is sent this one.
+                raise NotHereError("This login opens the plain pages and nothing else.")
             if facts.listener == "exposed" and not facts.tls:
                 raise NotHereError("A login is not accepted over an unencrypted connection. Use TLS, or a key.")
             return owner(known.sessions.match(credential).id)

@@ -106,6 +106,7 @@ def build(tools: Tools, wishes: Wishes) -> Node:
     exposure = Exposure(lambda: keeper.running.local, maker.make, centre.announce)
     reviewers = (tools.logs, listeners, exposure)
     keeper = ConfigKeeper(wishes.file, wishes.sources, wishes.effective, reviewers)
+    keeper.check()
 
     def offers() -> Iterator[Offer]:
         yield from node_offers(feature)

@@ -77,6 +77,10 @@ class ConfigKeeper:
         """Settings that were changed since the start and apply at the next one."""
         return tuple(key for key in changed(self.running, self.effective.settings) if not KEYS[key].live)
 
+    def check(self) -> None:
+        """Refuse to start with settings that a running node would not take."""
+        self._ask(self.effective.settings, "The node does not start")
+
     async def change(self, given: Mapping[str, object]) -> ChangeOutcome:
         """Change settings by key; a value may be text or typed, None takes the key out of the file."""
         changes = changes_of(given)
@@ -95,7 +99,7 @@ class ConfigKeeper:
 
     async def _follow(self, before: str | None, text: str) -> tuple[str, ...]:
         effective = evaluate(replace(self._sources, text=text))
-        self._ask(effective.settings)
+        self._ask(effective.settings, "Nothing was changed")
         old, new = self.running, _live_part(self.running, effective.settings)
         async with AsyncExitStack() as undo:
             if text != (before or ""):
@@ -112,10 +116,10 @@ class ConfigKeeper:
             log.info("settings changed: %s", ", ".join(applied))
         return applied
 
-    def _ask(self, wanted: Settings) -> None:
+    def _ask(self, wanted: Settings, then: str) -> None:
         objections = [one for reviewer in self._reviewers for one in reviewer.review(self.running, wanted)]
         if objections:
-            raise ConfigVetoError(f"Nothing was changed: {' '.join(objections)}", objections=objections)
+            raise ConfigVetoError(f"{then}: {' '.join(objections)}", objections=objections)
 
 
 def _live_part(running: Settings, wanted: Settings) -> Settings:

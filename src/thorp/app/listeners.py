@@ -47,7 +47,7 @@ class Listeners:
     def rows(self) -> tuple[ListenerRow, ...]:
         return (
             listener_row("local", self.address, is_open=self._local.is_open),
-            listener_row("socket", str(self._paths.socket), is_open=self._socket.is_open),
+            listener_row("socket", f"{self._paths.run.name}/{self._paths.socket.name}", is_open=self._socket.is_open),
         )
 
     def stop_accepting(self) -> None:

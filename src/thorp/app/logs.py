@@ -20,7 +20,7 @@ from typing import Final, Protocol, TextIO
 
 from thorp.base.files import explaining
 from thorp.base.moments import rfc3339
-from thorp.base.printable import printable
+from thorp.base.printable import printable, printable_json
 from thorp.base.redact import redact
 from thorp.base.request import current_request
 from thorp.base.settings import setting
@@ -155,7 +155,7 @@ class JsonLines(logging.Formatter):
             line["request"] = request
         if trace := _trace(record):
             line["traceback"] = trace
-        return json.dumps(line, ensure_ascii=False)
+        return printable_json(json.dumps(line, ensure_ascii=False))
 
 
 class HumanLines(logging.Formatter):

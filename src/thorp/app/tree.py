@@ -11,6 +11,7 @@ from typing import Final
 
 from thorp.base.clock import Clock
 from thorp.base.errors import InternalError, ThorpError
+from thorp.base.redact import without_folders
 from thorp.base.service import Restart, Service, ServiceSpec, ServiceState
 from thorp.base.tasks import TaskScope
 
@@ -62,7 +63,7 @@ class Branch:
         return self.reason
 
     def become(self, state: ServiceState, message: str = "") -> None:
-        self.state, self.message, self.since = state, message, self.clock.wall()
+        self.state, self.message, self.since = state, without_folders(message), self.clock.wall()
         self.told(self)
 
 

@@ -1,4 +1,4 @@
-"""Takes secrets out of text that is about to be logged or shown. Refuses nothing; what no rule knows stays.
+"""Takes secrets and folders out of text that is about to be logged or shown. Refuses nothing; what no rule knows stays.
 
 The list is `RULES`. Every pattern is bounded or starts at a fixed word, so the time is linear in the text.
 """
@@ -94,3 +94,12 @@ def redact(text: str) -> str:
     for _, pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
     return text
+
+
+# A file stands between backticks, quotes or parentheses; addresses of the API may stand there too, and stay.
+_FOLDERS: Final = re.compile(r"(?<=[`('\"])/(?!(?:api|v1|plain|assets)/)(?:[^`()'\"\n]*/)(?=[^`()'\"/\n]+[`),'\"])")
+
+
+def without_folders(text: str) -> str:
+    """The text with the names of files alone: what failed is everybody's business, where it lies is the owner's."""
+    return _FOLDERS.sub("", text)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from thorp.base.clock import Clock
 from thorp.base.errors import DeadlineError, InternalError, ThorpError
+from thorp.base.redact import without_folders
 from thorp.base.tasks import TaskScope
 from thorp.bus.errors import (
     CallTimeoutError,
@@ -87,7 +88,7 @@ class Bus:
             entry.listed, entry.reason = False, f"its self-test took longer than {SELF_TEST_SECONDS:g} s"
         except Exception as error:  # border: a call into a plugin
             log.warning("self-test of %s failed", entry.capability.id, exc_info=error)
-            entry.listed, entry.reason = False, f"its self-test failed: {error}"
+            entry.listed, entry.reason = False, without_folders(f"its self-test failed: {error}")
         else:
             entry.listed, entry.reason = True, ""
         self._announce(CapabilityChanged(id=entry.capability.id, listed=entry.listed, reason=entry.reason))

@@ -53,4 +53,4 @@ def exit_code_of(error: ThorpError) -> int:
 
 def told_of(error: ThorpError) -> dict[str, object]:
     """The envelope of an error: as the node told it, or as it would have."""
-    return {"error": error.told} if isinstance(error, AnsweredError) else error_body(error)
+    return {"error": error.told} if isinstance(error, AnsweredError) else error_body(error, at_home=True)

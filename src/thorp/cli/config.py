@@ -65,7 +65,7 @@ def get(frame: Frame, *, key: str) -> None:
 def set_value(frame: Frame, *, key: str, value: str) -> None:
     """Lists are written with commas: `thorp config set local.hosts attic.lan,attic`."""
     if link := frame.running_link():
-        tell(frame, link.ask("PUT", path_of(key), {"value": value}))
+        tell(frame, of_key(key, link.ask("PUT", path_of(key), {"value": value})))
     else:
         change_on_disk(frame, key, value)
 
@@ -76,7 +76,7 @@ def set_value(frame: Frame, *, key: str, value: str) -> None:
 def unset(frame: Frame, *, key: str) -> None:
     """Its default holds again. A key that Thorp does not know is taken out as well."""
     if link := frame.running_link():
-        tell(frame, link.ask("DELETE", path_of(key)))
+        tell(frame, of_key(key, link.ask("DELETE", path_of(key))))
     else:
         change_on_disk(frame, key, None)
 
@@ -133,8 +133,12 @@ def edited_by_hand(frame: Frame, text: str) -> str:
     draft.write_text(text, "utf-8")
     try:
         subprocess.run([*editor, draft], check=True)  # noqa: S603  (the person's own editor)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise EditorFailedError(f"The editor `{editor[0]}` failed: {error}. Your text is in `{draft}`.") from None
+    except OSError as error:
+        raise EditorFailedError(f"The editor `{editor[0]}` cannot be started: {error.strerror or error}.") from None
+    except subprocess.CalledProcessError as error:
+        raise EditorFailedError(
+            f"The editor `{editor[0]}` ended with {error.returncode}, so nothing was changed. Your text is in `{draft}`."
+        ) from None
     sources = Sources(ConfigFile(draft, DISK).read() or "", str(draft), frame.environment.overrides)
     evaluate(sources)
     shutil.rmtree(draft.parent)
@@ -162,6 +166,12 @@ def change_on_disk(frame: Frame, key: str, value: str | None) -> None:
 def tell(frame: Frame, outcome: dict[str, Any], fallback: str = "Nothing has changed for the running node.") -> None:
     """What became of a change."""
     frame.output.show(outcome, lambda output, data: output.note(told(data, fallback)))
+
+
+def of_key(key: str, outcome: dict[str, Any]) -> dict[str, Any]:
+    """What waits for a restart, as far as it is this change's doing. `thorp status` shows all of it."""
+    shadowed: list[str] = outcome["shadowed"]
+    return outcome | {"needs_restart": [one for one in outcome["needs_restart"] if one == key and one not in shadowed]}
 
 
 def told(outcome: dict[str, Any], fallback: str) -> str:

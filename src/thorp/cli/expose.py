@@ -27,12 +27,13 @@ def expose(frame: Frame, *, host: str | None, port: int | None, plain: bool) -> 
 def unexpose(frame: Frame, *, yes: bool, dry_run: bool) -> None:
     """Calls that run from there end. Keys stay until they are revoked."""
     link = frame.link()
+    listeners = link.ask("GET", "/api/v1/status")["listeners"]
+    exposed = [one["address"] for one in listeners if one["kind"] == "exposed" and one["state"] == "open"]
     if dry_run:
-        listeners = link.ask("GET", "/api/v1/status")["listeners"]
-        exposed = [one["address"] for one in listeners if one["kind"] == "exposed" and one["state"] == "open"]
         frame.output.show({"would_close": exposed}, draw_plan)
         return
-    frame.confirm("Close the node to other devices?", yes=yes)
+    if exposed:
+        frame.confirm("Close the node to other devices?", yes=yes)
     frame.output.show(link.ask("DELETE", "/api/v1/exposure"), draw_end)
 
 
@@ -45,6 +46,10 @@ def draw(output: Output, answer: dict[str, Any]) -> None:
             ("key id", answer["key_id"]),
         ]
     )
+    pin = f"#sha256={answer['fingerprint']}" if answer["fingerprint"] else ""
+    output.note("On the other device:")
+    output.note(f"  export THORP_URL='{answer['address']}{pin}'")
+    output.note(f"  export THORP_KEY={answer['key']}")
     if answer.get("warning"):
         output.warn(answer["warning"])
     output.note("The key is shown only now.")

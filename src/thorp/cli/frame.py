@@ -10,6 +10,8 @@ from thorp.cli.options import Options
 from thorp.cli.output import Output
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from thorp.app.paths import Paths
     from thorp.cli.link import Link
 
@@ -18,6 +20,12 @@ class NotConfirmedError(UsageError):
     """Something that cannot be undone was not confirmed."""
 
     code = "cli.not_confirmed"
+
+
+class OnlyHereError(UsageError):
+    """A command about this machine's files was sent to a node elsewhere."""
+
+    code = "cli.only_here"
 
 
 class Frame:
@@ -34,15 +42,25 @@ class Frame:
         return self.options.node or self.environment.url
 
     def paths(self) -> "Paths":
+        """Where this machine's own home lies; for what only works here."""
+        if self.options.node:
+            raise OnlyHereError("This command works on the home of this machine only; leave `--node` out.")
+        return self._own_paths()
+
+    def _own_paths(self) -> "Paths":
         from thorp.app.paths import paths_of
 
         return paths_of(self.environment)
+
+    def crash_folder(self) -> "Path":
+        """Where the traceback of a failed command is kept, whatever node it spoke to."""
+        return self._own_paths().logs
 
     def link(self) -> "Link":
         """The node, or an error that says how to start it."""
         from thorp.cli.link import open_link
 
-        return open_link(self.node_url, self.environment.key, self.paths())
+        return open_link(self.node_url, self.environment.key, self._own_paths())
 
     def running_link(self) -> "Link | None":
         """The node if there is one to talk to; None when this home's node is stopped."""

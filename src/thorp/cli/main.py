@@ -132,5 +132,5 @@ def _kept(frame: Frame, error: Exception) -> Path | None:
     from thorp.app.logs import keep_crash
 
     with suppress(ThorpError):
-        return keep_crash(frame.paths().logs, error)
+        return keep_crash(frame.crash_folder(), error)
     return None

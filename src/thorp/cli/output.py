@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from thorp.app.environment import Environment
-from thorp.base.printable import printable
+from thorp.base.printable import printable, printable_json
 from thorp.cli.options import Options
 
 WIDE = 10_000  # columns, where nobody looks and nothing may be cut
@@ -32,7 +32,7 @@ class Output:
             draw(self, data)
 
     def json(self, data: object, *, indent: int | None = 2) -> None:
-        click.echo(json.dumps(data, indent=indent, ensure_ascii=False))
+        click.echo(printable_json(json.dumps(data, indent=indent, ensure_ascii=False)))
 
     def line(self, text: str = "") -> None:
         click.echo(printable(text))
@@ -55,7 +55,7 @@ class Output:
         click.echo(printable(text), err=True)
 
     def complain_json(self, envelope: object) -> None:
-        click.echo(json.dumps(envelope, ensure_ascii=False, default=str), err=True)
+        click.echo(printable_json(json.dumps(envelope, ensure_ascii=False, default=str)), err=True)
 
     def ask(self, question: str) -> bool:
         return click.confirm(printable(question), err=True)

@@ -37,7 +37,7 @@ def _listening_inodes(port: int) -> Iterator[str]:
 def free_port_above(host: str, port: int) -> int:
     """The next port that can be bound now. Somebody may take it before the reader does."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for candidate in range(port + 1, min(port + _TRIES, _HIGHEST)):
+    for candidate in range(port + 2, min(port + _TRIES, _HIGHEST)):  # the next one is the exposed listener's
         with suppress(OSError), socket.create_server((host, candidate), family=family):
             return candidate
     return 0

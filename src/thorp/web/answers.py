@@ -10,6 +10,7 @@ import orjson
 from starlette.responses import Response
 
 from thorp.base.errors import ThorpError
+from thorp.base.redact import without_folders
 from thorp.wire.envelope import error_body, error_headers
 
 JSON: Final = "application/json"
@@ -33,12 +34,12 @@ def json_answer(value: object, status: int = 200, headers: dict[str, str] | None
 
 
 def error_answer(error: ThorpError) -> Response:
-    return json_answer(error_body(error), error.status, error_headers(error))
+    return Response(orjson.dumps(error_body(error), default=str), error.status, error_headers(error), JSON)
 
 
 def said(text: str) -> str:
     """A sentence as markup: nothing in it is markup yet, and what stands in backticks is shown as exact."""
-    return EXACT.sub(r"<code>\1</code>", html.escape(text))
+    return EXACT.sub(r"<code>\1</code>", html.escape(without_folders(text)))
 
 
 def page(title: str, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:

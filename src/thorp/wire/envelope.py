@@ -1,8 +1,11 @@
 """How an error looks on every HTTP face of our own: one envelope, one set of headers."""
 
 import math
+from collections.abc import Mapping
+from typing import cast
 
 from thorp.base.errors import ThorpError
+from thorp.base.redact import without_folders
 from thorp.wire.faults import fault_of
 
 UNAUTHENTICATED = 401
@@ -10,10 +13,25 @@ UNAVAILABLE = 503
 RETRY_AFTER_UNKNOWN = 5.0  # seconds; a 503 always says when to come back
 
 
-def error_body(error: ThorpError) -> dict[str, object]:
-    """The class's own code, the word all nodes share, and a message for a person."""
-    body = {"code": error.code, "fault": fault_of(error).value, "message": error.message, "details": error.details}
-    return {"error": body}
+def error_body(error: ThorpError, *, at_home: bool = False) -> dict[str, object]:
+    """The class's own code, the word all nodes share, and a message for a person.
+
+    Only `at_home`, on the owner's own terminal, does it tell in which folders things lie.
+    """
+    message, details = error.message, error.details
+    if not at_home:
+        message, details = without_folders(message), _abroad(details)
+    return {"error": {"code": error.code, "fault": fault_of(error).value, "message": message, "details": details}}
+
+
+def _abroad(value: object) -> object:
+    if isinstance(value, str):
+        return without_folders(f"`{value}`")[1:-1] if value.startswith("/") else without_folders(value)
+    if isinstance(value, Mapping):
+        return {key: _abroad(one) for key, one in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_abroad(one) for one in cast("list[object]", value)]
+    return value
 
 
 def error_headers(error: ThorpError) -> dict[str, str]:

@@ -30,6 +30,17 @@ def test_the_form_claims_and_leaves_a_strict_cookie() -> None:
     assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/plain"))
 
 
+def test_the_cookie_is_a_login_of_these_pages_alone() -> None:
+    async def story() -> list[str]:
+        world = WebWorld()
+        codes = [world.desk.claim_code().text]
+        heard = [await posted(world, codes[0])]
+        heard.append(await posted(world, world.desk.mint_login_code().text))
+        return [one.headers["set-cookie"] for one in heard]
+
+    assert all(cookie.startswith("thorp_session=thorp_p") for cookie in told(story()))
+
+
 @pytest.mark.parametrize("code", ["", "AAAAAAAA", "<script>", "x" * 5000])
 def test_a_wrong_code_is_told_in_the_page_and_is_text(code: str) -> None:
     async def story() -> Heard:

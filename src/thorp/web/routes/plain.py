@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from thorp.access.credentials import CredentialKind
 from thorp.base.errors import NotFoundError, ThorpError
 from thorp.identity.scopes import Scope
 from thorp.web.answers import page, said
@@ -69,8 +70,9 @@ async def claim(doors: Doors, request: Request) -> Response:
     refuse_where_others_read(request)
     code = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=4).get("code", [""])[0]
     was_claimed = doors.desk.claimed()
+    enter = doors.desk.login if was_claimed else doors.desk.claim
     try:
-        session, token = await (doors.desk.login(code) if was_claimed else doors.desk.claim(code))
+        session, token = await enter(code, CredentialKind.PAGES)
     except ThorpError as error:
         return page("Not signed in", claim_form(claimed=was_claimed, problem=error.message), error.status)
     if not was_claimed:
