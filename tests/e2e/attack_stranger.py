@@ -35,12 +35,13 @@ class Stranger:
 
     def ask(self, place: Place, requests: list[tuple[str, str, list[tuple[str, str]], bytes | None]]) -> list[Answer]:
         """Send requests; a refused connection is an error of the test."""
-        sent = [(method, path, headers, None if body is None else body.decode()) for method, path, headers, body in requests]
+        sent = [
+            (method, path, headers, None if body is None else body.decode()) for method, path, headers, body in requests
+        ]
         where = asdict(place) | {"path": str(place.path) if place.path else None}
         answers = self._do(what="ask", place=where, requests=sent)
         return [
-            Answer(one["status"], tuple(map(tuple, one["headers"])), base64.b64decode(one["body"]))
-            for one in answers
+            Answer(one["status"], tuple(map(tuple, one["headers"])), base64.b64decode(one["body"])) for one in answers
         ]
 
     def connect(self, path: Path) -> str:

@@ -86,7 +86,9 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-def written(method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None, host: str = "") -> bytes:
+def written(
+    method: str, target: str, headers: Iterable[Header] = (), body: bytes | None = None, host: str = ""
+) -> bytes:
     """A request as it goes over the wire. The Host stands first unless the headers bring their own."""
     lines = list(headers)
     names = {name.lower() for name, _ in lines}

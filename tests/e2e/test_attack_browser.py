@@ -163,12 +163,15 @@ def test_a_cookie_that_another_page_planted_does_not_lock_the_owner_out(
     page.goto(home.tcp.origin)
     token = home.session()
     status = page.evaluate(
-        "async (token) => (await fetch('/api/v1/status', { headers: { Authorization: `Bearer ${token}` } })).status", token
+        "async (token) => (await fetch('/api/v1/status', { headers: { Authorization: `Bearer ${token}` } })).status",
+        token,
     )
     assert status == 200
 
 
-MARKUP = """<img src=x onerror="document.title='taken over'"><script>document.title='taken over'</script>'"--></title>"""
+MARKUP = (
+    """<img src=x onerror="document.title='taken over'"><script>document.title='taken over'</script>'"--></title>"""
+)
 
 
 def test_markup_in_the_name_of_a_node_is_text_on_every_page(home: House, profile: BrowserContext) -> None:
@@ -190,7 +193,11 @@ def test_a_secure_cookie_where_the_connection_is(home: House) -> None:
     exposed: Place = home.expose()
     code = home.owner("POST", "/api/v1/login/codes").json["code"]
     answer = ask(
-        exposed, "POST", "/plain/claim", [("Content-Type", "application/x-www-form-urlencoded")], f"code={code}".encode()
+        exposed,
+        "POST",
+        "/plain/claim",
+        [("Content-Type", "application/x-www-form-urlencoded")],
+        f"code={code}".encode(),
     )
     flags = {part.strip().partition("=")[0].lower() for part in (answer.get("set-cookie") or "").split(";")[1:]}
     assert flags >= {"secure", "httponly", "samesite", "path", "max-age"}

@@ -82,7 +82,11 @@ def test_a_connection_is_of_the_newest_tls_with_nothing_squeezed_and_http_1_1_al
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])
     with bare(exposed) as line, context.wrap_socket(line) as secured:
-        assert (secured.version(), secured.compression(), secured.selected_alpn_protocol()) == ("TLSv1.3", None, "http/1.1")
+        assert (secured.version(), secured.compression(), secured.selected_alpn_protocol()) == (
+            "TLSv1.3",
+            None,
+            "http/1.1",
+        )
 
 
 RUBBISH = {
@@ -156,5 +160,7 @@ def test_other_devices_have_no_way_to_ask_for_more_than_their_key(home: House) -
     assert home.exposed
     key = home.owner("POST", "/api/v1/exposure", {"host": "127.0.0.1", "port": home.exposed.port}).json["key"]
     for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Thorp-Owner", "X-Remote-User"):
-        answer = ask(home.exposed, "POST", "/api/v1/keys", [bearer(key), (name, "127.0.0.1"), JSON], as_json({"name": "x"}))
+        answer = ask(
+            home.exposed, "POST", "/api/v1/keys", [bearer(key), (name, "127.0.0.1"), JSON], as_json({"name": "x"})
+        )
         assert answer.status == 403

@@ -174,7 +174,9 @@ def test_A10_a_cookie_never_outweighs_what_is_shown_on_purpose(home: House) -> N
 # 18: what belongs to nobody here
 
 
-@pytest.mark.parametrize("key_id", ["k0000000a", "o", "s0000000a", "nobody", "..", "%2e%2e%2fkeys", "a" * 64, "k' OR 1=1--"])
+@pytest.mark.parametrize(
+    "key_id", ["k0000000a", "o", "s0000000a", "nobody", "..", "%2e%2e%2fkeys", "a" * 64, "k' OR 1=1--"]
+)
 def test_A18_an_unknown_key_is_not_found_whoever_asks(home: House, key_id: str) -> None:
     for who in (home.owner_token, home.key("keys:write"), home.key(*EVERY_SCOPE)):
         answer = ask(home.tcp, "DELETE", f"/api/v1/keys/{quote(key_id, safe='%')}", [bearer(who)])
@@ -211,7 +213,9 @@ def test_a_key_is_dead_from_the_moment_it_expires(home: House) -> None:
         assert line.ask("GET", "/api/v1/node", [bearer(key)]).code == "access.expired_key"
 
 
-@pytest.mark.parametrize("expires", [soon(seconds=-1), "1970-01-01T00:00:00Z", "2030-01-01", "never", "", "9999999999999"])
+@pytest.mark.parametrize(
+    "expires", [soon(seconds=-1), "1970-01-01T00:00:00Z", "2030-01-01", "never", "", "9999999999999"]
+)
 def test_a_key_that_is_dead_already_cannot_be_made(home: House, expires: str) -> None:
     answer = home.owner("POST", "/api/v1/keys", {"name": "late", "expires": expires})
 
@@ -246,7 +250,13 @@ def test_a_key_cannot_make_a_key_that_opens_more_than_itself(home: House) -> Non
 def test_a_key_cannot_escape_its_own_limit_by_making_more_keys(home: House) -> None:
     own = home.key("keys:write", "node:read", rpm=20)
     made = [
-        ask(home.tcp, "POST", "/api/v1/keys", [bearer(own), JSON], as_json({"name": "x", "scopes": ["node:read"], "rpm": 20}))
+        ask(
+            home.tcp,
+            "POST",
+            "/api/v1/keys",
+            [bearer(own), JSON],
+            as_json({"name": "x", "scopes": ["node:read"], "rpm": 20}),
+        )
         for _ in range(3)
     ]
     keys = [own, *(answer.json["key"] for answer in made if answer.status == 201)]
@@ -379,7 +389,19 @@ def test_A20_nobody_ends_calls_that_do_not_run_on_the_key_they_revoke(home: Hous
 # Names
 
 
-HOSTILE_NAMES = ["a\r\nSet-Cookie: x=y", "a\nb", "a\x00b", "\x1b[2Ja", "a\x9b31mb", "a\u2028b", "a\u202eb", " a", "a\t", "", "a" * 65]
+HOSTILE_NAMES = [
+    "a\r\nSet-Cookie: x=y",
+    "a\nb",
+    "a\x00b",
+    "\x1b[2Ja",
+    "a\x9b31mb",
+    "a\u2028b",
+    "a\u202eb",
+    " a",
+    "a\t",
+    "",
+    "a" * 65,
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)

@@ -162,5 +162,7 @@ def test_a_key_passes_a_proxy_with_its_own_rights(home: House) -> None:
     key = home.key("node:read")
     for place in home.places.values():
         with proxy(place, MARKED[0]) as front:
-            statuses = [nonsense(route).alone(front, bearer(key)).status for route in EVERY_ROUTE if route.floor == "owner"]
+            statuses = [
+                nonsense(route).alone(front, bearer(key)).status for route in EVERY_ROUTE if route.floor == "owner"
+            ]
             assert set(statuses) == {403}

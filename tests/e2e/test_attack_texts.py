@@ -13,10 +13,14 @@ from tests.e2e.attack_house import FORM, FORMS, READS, House, house, knock, nons
 from tests.e2e.attack_wire import JSON, Answer, Caller, Header, as_json, ask, bearer
 from thorp.web.routes import EVERY_ROUTE
 
-TELLTALE = re.compile(r"Traceback|site-packages|File \"|\.py\b|/root|/home/|/tmp/|0x[0-9a-f]{6,}|sqlite3?\.|pydantic|starlette")
+TELLTALE = re.compile(
+    r"Traceback|site-packages|File \"|\.py\b|/root|/home/|/tmp/|0x[0-9a-f]{6,}|sqlite3?\.|pydantic|starlette"
+)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 REFUSED = ("\x1b[2J", "\x07", "\x00", "a\nb", "\x7f")
-NASTY = "\x9b2J\x9d0;owned\x9c\u202egnp.exe\u2028\u2066end"  # one-byte forms of escape sequences, and letters that run back
+NASTY = (
+    "\x9b2J\x9d0;owned\x9c\u202egnp.exe\u2028\u2066end"  # one-byte forms of escape sequences, and letters that run back
+)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +164,9 @@ def test_a_full_disk_is_told_to_strangers_without_its_place(tmp_path: Path) -> N
         resource.prlimit(home.node.process.pid, resource.RLIMIT_FSIZE, (0, hard))  # every write fails from here on
         answers = [
             ask(home.tcp, "POST", "/api/v1/claim", [JSON], as_json({"code": code})),
-            ask(home.tcp, "POST", "/api/v1/keys", [bearer(key), JSON], as_json({"name": "x", "scopes": ["keys:write"]})),
+            ask(
+                home.tcp, "POST", "/api/v1/keys", [bearer(key), JSON], as_json({"name": "x", "scopes": ["keys:write"]})
+            ),
         ]
         resource.prlimit(home.node.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
         for answer in answers:

@@ -261,7 +261,13 @@ def check_armour(answer: Answer) -> None:
 @pytest.mark.parametrize("name", PLACES)
 def test_A7_every_answer_of_every_route_refuses_to_be_framed(unmoved: House, name: str) -> None:
     place = unmoved.places[name]
-    for who in (unmoved.master(place), (), (("Host", "evil.example"),), (("Origin", "null"),), (("X-Api-Key", "thorp_"),)):
+    for who in (
+        unmoved.master(place),
+        (),
+        (("Host", "evil.example"),),
+        (("Origin", "null"),),
+        (("X-Api-Key", "thorp_"),),
+    ):
         for one in (*map(nonsense, EVERY_ROUTE), NOWHERE, WRONG_METHOD):
             check_armour(one.alone(place, *who))
 

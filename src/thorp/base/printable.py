@@ -9,5 +9,5 @@ def printable(text: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    """JSON that says the same, with all of that as escapes: JSON itself spells out only half of the control characters."""
+    """JSON that says the same, with all of that as escapes; by itself JSON spells out only half of them."""
     return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
