@@ -176,3 +176,16 @@ def test_closing_twice_and_announcing_without_the_lock(path: Path) -> None:
     lock.close()
 
     assert path.read_bytes() == b""
+
+
+def test_who_lost_the_lock_file_still_holds_the_data(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    path = tmp_path / "lock"
+    with HomeLock(path, tmp_path, SystemClock(), data):
+        path.unlink()
+        with pytest.raises(HomeTakenError, match="was removed"):
+            HomeLock(path, tmp_path, SystemClock(), data).take()
+    path.unlink(missing_ok=True)
+    with HomeLock(path, tmp_path, SystemClock(), data) as again:
+        assert not again.was_stale

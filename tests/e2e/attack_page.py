@@ -34,10 +34,12 @@ EVERYTHING = """async ([origin, code]) => {
     }
     for (const [method, path, body] of writes) {
         const sent = { method, body, credentials: "include" };
+        const simple = { ...sent, mode: "no-cors", method: "POST" };
         await attempt(`cors ${method} ${path}`, () => fetch(origin + path, { ...sent, headers: json }));
-        await attempt(`simple ${method} ${path}`, () => fetch(origin + path, { ...sent, mode: "no-cors", method: "POST" }));
+        await attempt(`simple ${method} ${path}`,
+                      () => fetch(origin + path, simple));
         await attempt(`keepalive ${method} ${path}`,
-            () => fetch(origin + path, { ...sent, mode: "no-cors", method: "POST", keepalive: true }));
+            () => fetch(origin + path, { ...simple, keepalive: true }));
         navigator.sendBeacon(origin + path, body);
         navigator.sendBeacon(origin + path, new URLSearchParams(body));
         for (const enctype of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {

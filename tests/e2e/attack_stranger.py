@@ -99,7 +99,7 @@ def connect(path: str) -> str:
 
 def read(path: str) -> str:
     try:
-        os.listdir(path) if Path(path).is_dir() else Path(path).read_bytes()
+        list(Path(path).iterdir()) if Path(path).is_dir() else Path(path).read_bytes()
     except OSError as error:
         return type(error).__name__
     return ""

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 PATIENCE = 30.0  # seconds until a hanging node fails the test; nothing is measured by it
 Header = tuple[str, str]
@@ -119,7 +119,7 @@ class Line:
         self.place = place
         self._come = Kept(socket.SocketIO(made, "r"))
 
-    def __enter__(self) -> "Line":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -166,7 +166,7 @@ class Caller:
         self._place = place
         self._line: Line | None = None
 
-    def __enter__(self) -> "Caller":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

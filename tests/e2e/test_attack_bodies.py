@@ -4,11 +4,12 @@ import gzip
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import pytest
 
 from tests.e2e.attack_house import FORM, FORMS, House, house, knock
-from tests.e2e.attack_wire import JSON, Answer, Place, ask, bearer, many, written
+from tests.e2e.attack_wire import JSON, Answer, Line, Place, ask, bearer, many, written
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import OPEN, RawRoute, Route
 
@@ -117,7 +118,7 @@ def test_A11_a_crowd_of_strangers_cannot_fill_the_memory_with_bodies(unmoved: Ho
         headers = (kind, ("Content-Length", str(LARGEST)))
         with many(unmoved.tcp, 30) as crowd, ThreadPoolExecutor(30) as hands:
             request = written(one.method, one.path, headers, body, unmoved.tcp.authority)
-            list(hands.map(lambda line: line.say(request), crowd))
+            list(hands.map(Line.say, crowd, repeat(request)))
             assert unmoved.resident() - before < FLAT, one
 
 
@@ -129,7 +130,7 @@ def test_A11_a_key_cannot_fill_the_memory_with_bodies_either(unmoved: House) -> 
         headers = (*unmoved.master(unmoved.tcp), JSON, ("Content-Length", str(LARGEST)))
         with many(unmoved.tcp, 30) as crowd, ThreadPoolExecutor(30) as hands:
             request = written(one.method, one.path, headers, body, unmoved.tcp.authority)
-            list(hands.map(lambda line: line.say(request), crowd))
+            list(hands.map(Line.say, crowd, repeat(request)))
             assert unmoved.resident() - before < FLAT, one
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.attack_house import House, house
-from tests.e2e.attack_wire import PATIENCE, JSON, Place, as_json, ask, bearer
+from tests.e2e.attack_wire import JSON, PATIENCE, Place, as_json, ask, bearer
 from thorp.testing.process import running_node, until
 
 ALERT, HANDSHAKE, SERVER_HELLO = 21, 22, 2
@@ -141,13 +141,13 @@ def test_the_key_of_the_certificate_is_the_nodes_alone(home: House) -> None:
 
 
 def test_the_local_listener_cannot_be_talked_into_listening_for_others(home: House) -> None:
-    for host in ("0.0.0.0", "::", "192.0.2.7", "example.org"):  # noqa: S104
+    for host in ("0.0.0.0", "::", "192.0.2.7", "example.org"):
         answer = home.owner("PUT", "/api/v1/config/local.host", {"value": host})
         assert 400 <= answer.status < 500, answer
     assert home.node.thorp("config", "get", "local.host").stdout.strip() == "127.0.0.1"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_a_node_does_not_start_with_its_local_listener_open_to_others(tmp_path: Path, host: str) -> None:
     """Whoever edited the file or set the variable hears that this is what `thorp expose` is for."""
     (tmp_path / "n").mkdir()

@@ -62,7 +62,9 @@ AMBIGUOUS = {
     "a signed length": "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: +0\r\n\r\n",
     "a hexadecimal length": "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0x0\r\n\r\n",
     "an endless length": "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-    "both lengths": "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "both lengths": (
+        "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
     "both lengths the other way": (
         "POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
     ),
@@ -80,7 +82,9 @@ AMBIGUOUS = {
     "a lone CR in a value": "GET / HTTP/1.1\r\nHost: {host}\r\nX-A: b\rAuthorization: Bearer {key}\r\n\r\n",
     "a lone LF": "GET / HTTP/1.1\nHost: {host}\n\n",
     "a negative chunk": "POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
-    "an endless chunk": "POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n\r\n",
+    "an endless chunk": (
+        "POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n\r\n"
+    ),
     "HTTP/0.9": "GET /\r\n\r\n",
     "HTTP/1.2": "GET / HTTP/1.2\r\nHost: {host}\r\n\r\n",
     "HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

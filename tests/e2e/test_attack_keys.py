@@ -1,4 +1,4 @@
-"""Attacks 8, 9, 10, 18 and 20 on credentials: shown in odd places, twice, too often, too late, or for more than they open."""
+"""Attacks 8, 9, 10, 18 and 20 on credentials: shown in odd places, twice, too often, too late, or for too much."""
 
 import base64
 import re

@@ -55,11 +55,13 @@ class Holder:
 class HomeLock:
     """Taken by `with`; `announce` adds what is known later."""
 
-    def __init__(self, path: Path, home: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, home: Path, clock: Clock, data: Path | None = None) -> None:
         self._path = path
         self._home = home
         self._clock = clock
+        self._data = data  # locked as well: who loses run/ by accident must not get two nodes on one database
         self._handle: int | None = None
+        self._data_handle: int | None = None
         self._holder: Holder | None = None
         self.was_stale = False  # the last holder died without letting go
 
@@ -77,6 +79,7 @@ class HomeLock:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             undo.callback(os.close, handle)
             self.was_stale = _free_or_refused(handle, self._home)
+            self._data_handle = _data_or_refused(self._data, self._home)
             undo.pop_all()
         self._handle = handle
         me = os.getpid()
@@ -92,7 +95,9 @@ class HomeLock:
         if self._handle is not None:
             os.ftruncate(self._handle, 0)
             os.close(self._handle)
-        self._handle = self._holder = None
+        if self._data_handle is not None:
+            os.close(self._data_handle)
+        self._handle = self._data_handle = self._holder = None
 
     def _write(self, holder: Holder) -> None:
         if self._handle is None:
@@ -162,6 +167,16 @@ def _free_or_refused(handle: int, home: Path) -> bool:
     return bool(content)
 
 
+def _data_or_refused(data: Path | None, home: Path) -> int | None:
+    if data is None:
+        return None
+    handle = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if _lock(handle):
+        return handle
+    os.close(handle)
+    raise _taken(None, home)
+
+
 def _parsed(content: bytes) -> Holder | None:
     try:
         found = json.loads(content)
@@ -185,8 +200,8 @@ def _parsed(content: bytes) -> Holder | None:
 def _taken(holder: Holder | None, home: Path) -> HomeTakenError:
     if holder is None or not holder.alive():
         return HomeTakenError(
-            f"Another process holds `{home}` and does not say who it is: a node that is just starting, or the child of "
-            "one that died. Wait a moment, then look with `ps`.",
+            f"Another process holds `{home}` and does not say who it is: a node that is just starting, the child of "
+            "one that died, or a node whose `run/` was removed. Wait a moment, then look with `ps`.",
             home=str(home),
         )
     since = rfc3339(holder.since)

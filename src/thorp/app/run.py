@@ -37,7 +37,7 @@ def run_node(
     clock = SystemClock()
     colours = environment.wants_colour(terminal=sys.stderr.isatty())
     with (
-        HomeLock(paths.lock, paths.root, clock) as lock,
+        HomeLock(paths.lock, paths.root, clock, paths.data) as lock,
         logging_to(paths.logs, effective.settings.logs, sys.stderr, colours=colours) as logs,
         run_files(paths),
     ):

@@ -137,7 +137,7 @@ def edited_by_hand(frame: Frame, text: str) -> str:
         raise EditorFailedError(f"The editor `{editor[0]}` cannot be started: {error.strerror or error}.") from None
     except subprocess.CalledProcessError as error:
         raise EditorFailedError(
-            f"The editor `{editor[0]}` ended with {error.returncode}, so nothing was changed. Your text is in `{draft}`."
+            f"The editor `{editor[0]}` ended with {error.returncode}; nothing was changed. Your text is in `{draft}`."
         ) from None
     sources = Sources(ConfigFile(draft, DISK).read() or "", str(draft), frame.environment.overrides)
     evaluate(sources)

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 from thorp.app.lock import read_holder
 from thorp.app.paths import Paths, check_private
-from thorp.base.errors import NetworkError, NotFoundError, TryAgainError
+from thorp.base.errors import NetworkError, NotFoundError, TryAgainError, UnauthenticatedError
 from thorp.cli.answered import answered
 from thorp.net.blocking import BlockingClient, SseFrame
 
 FIRST_ERROR = 400
+UNAUTHENTICATED = 401
 
 
 class NodeStoppedError(NotFoundError):
@@ -32,14 +33,23 @@ class StrangeAnswerError(NetworkError):
     code = "cli.strange_answer"
 
 
+class NoKeyError(UnauthenticatedError):
+    """A node elsewhere was asked without a key."""
+
+    code = "cli.no_key"
+
+
 class Link:
-    def __init__(self, client: BlockingClient, where: str) -> None:
+    def __init__(self, client: BlockingClient, where: str, *, has_key: bool = True) -> None:
         self._client = client
+        self._has_key = has_key  # over its own socket the owner needs none
         self.where = where
 
     def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """The node's answer; its error, if it was one, is raised."""
         answer = self._client.request(method, path, body)
+        if answer.status == UNAUTHENTICATED and not self._has_key:
+            raise NoKeyError(f"{self.where} wants a key. Put one of that node into THORP_KEY and try again.")
         if answer.status >= FIRST_ERROR:
             raise answered(answer.status, answer.data)
         if not isinstance(answer.data, dict):
@@ -54,7 +64,7 @@ class Link:
 def open_link(url: str, key: str, paths: Paths) -> Link:
     """The node at `url`, or this home's own."""
     if url:
-        return Link(BlockingClient.url(url, key), url)
+        return Link(BlockingClient.url(url, key), url, has_key=bool(key))
     socket = live_paths(paths).socket
     if not socket.exists():
         raise NodeStartingError("The node is just starting or stopping. Try again.", socket=str(socket))
