@@ -8,8 +8,8 @@ from itertools import repeat
 
 import pytest
 
-from tests.e2e.attack_house import FORM, FORMS, House, house, knock
-from tests.e2e.attack_wire import JSON, Answer, Line, Place, ask, bearer, many, written
+from tests.e2e.attack_house import FORM, FORMS, House, Knock, house, knock
+from tests.e2e.attack_wire import JSON, Answer, Header, Line, ask, bearer, many, written
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import OPEN, RawRoute, Route
 
@@ -108,30 +108,23 @@ def open_to_all() -> list[Route]:
     return [route for route in EVERY_ROUTE if isinstance(route, RawRoute) and route.floor == OPEN]
 
 
+def flooded(home: House, one: Knock, *headers: Header) -> int:
+    """By how much the node has grown when thirty clients have sent all but the last byte of the largest body."""
+    before, announced = home.resident(), ("Content-Length", str(LARGEST))
+    request = written(one.method, one.path, (*headers, announced), b" " * (LARGEST - 1), home.tcp.authority)
+    with many(home.tcp, 30) as crowd, ThreadPoolExecutor(30) as hands:
+        list(hands.map(Line.say, crowd, repeat(request)))
+        return home.resident() - before
+
+
 def test_A11_a_crowd_of_strangers_cannot_fill_the_memory_with_bodies(unmoved: House) -> None:
-    """Each sends all but the last byte of the largest body, and waits."""
-    body = b" " * (LARGEST - 1)
-    before = unmoved.resident()
     for route in open_to_all():
-        one = knock(route)
-        kind = FORM if route.path in FORMS else JSON
-        headers = (kind, ("Content-Length", str(LARGEST)))
-        with many(unmoved.tcp, 30) as crowd, ThreadPoolExecutor(30) as hands:
-            request = written(one.method, one.path, headers, body, unmoved.tcp.authority)
-            list(hands.map(Line.say, crowd, repeat(request)))
-            assert unmoved.resident() - before < FLAT, one
+        assert flooded(unmoved, knock(route), FORM if route.path in FORMS else JSON) < FLAT, route.path
 
 
-def test_A11_a_key_cannot_fill_the_memory_with_bodies_either(unmoved: House) -> None:
-    body = b" " * (LARGEST - 1)
-    before = unmoved.resident()
+def test_A11_a_crowd_with_a_key_cannot_fill_it_either(unmoved: House) -> None:
     for route in WRITES:
-        one = knock(route)
-        headers = (*unmoved.master(unmoved.tcp), JSON, ("Content-Length", str(LARGEST)))
-        with many(unmoved.tcp, 30) as crowd, ThreadPoolExecutor(30) as hands:
-            request = written(one.method, one.path, headers, body, unmoved.tcp.authority)
-            list(hands.map(Line.say, crowd, repeat(request)))
-            assert unmoved.resident() - before < FLAT, one
+        assert flooded(unmoved, knock(route), *unmoved.master(unmoved.tcp), JSON) < FLAT, route.path
 
 
 BOMB = b'{"name":"' + b"a" * (256 * MEGABYTE)
@@ -171,7 +164,3 @@ def test_A12_a_body_that_only_calls_itself_unpacked_is_still_no_json(unmoved: Ho
     key = unmoved.owner_token
     headers = (bearer(key), JSON, ("Content-Encoding", "identity"))
     refused(ask(unmoved.tcp, "POST", "/api/v1/keys", headers, gzip.compress(b'{"name":"a"}')))
-
-
-def place_of(home: House) -> Place:
-    return home.tcp

@@ -108,7 +108,7 @@ def foreign_origins(place: Place) -> list[str]:
     return [
         "null",
         "file://",
-        "file:///home/evil.html",
+        "file:///srv/evil.html",
         "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
         "moz-extension://11111111-2222-3333-4444-555555555555",
         "http://evil.example",

@@ -17,12 +17,12 @@ def test_the_body_says_what_happened_in_both_words() -> None:
 
 def test_only_the_owners_own_terminal_is_told_in_which_folders_things_lie() -> None:
     broken = BusyError(
-        "`/home/ann/t.db` is locked.", path="/home/ann/t.db", problems=["no (/home/ann/c.toml, line 1)"], more={"n": 1}
+        "`/srv/ann/t.db` is locked.", path="/srv/ann/t.db", problems=["no (/srv/ann/c.toml, line 1)"], more={"n": 1}
     )
     assert error_body(broken, at_home=True)["error"] | {} == {
         "code": "busy",
         "fault": "capacity_exceeded",
-        "message": "`/home/ann/t.db` is locked.",
+        "message": "`/srv/ann/t.db` is locked.",
         "details": broken.details,
     }
     assert error_body(broken)["error"] == {
