@@ -49,6 +49,7 @@ def run_node(
 
         def announce(ready: Ready) -> None:
             lock.announce(run=paths.run, address=ready.address)
+            log.info("ready at %s", ready.address)
             on_ready(ready)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
