@@ -115,7 +115,8 @@ def test_a_verb_really_calls_its_twins(entry: Entry, shared: NodeProcess) -> Non
     wanted = {behind.get(twin, use.calls) for twin in entry.twins}
     done = set(called(shared) - before)
     assert wanted <= done
-    assert done - wanted <= {"keys.list@1.0", "sessions.list@1.0", "node.status@1.0"}  # looked at before it is asked whether to end them
+    looked_at_before_asking = {"keys.list@1.0", "sessions.list@1.0", "node.status@1.0"}
+    assert done - wanted <= looked_at_before_asking
 
 
 def test_down_really_calls_its_twin(node: NodeProcess) -> None:
