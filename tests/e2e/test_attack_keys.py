@@ -224,6 +224,16 @@ def test_a_key_that_is_dead_already_cannot_be_made(home: House, expires: str) ->
     assert answer.status == 400, answer
 
 
+def test_a_key_in_a_hurry_does_not_send_a_capability_to_rest_for_everybody(home: House) -> None:
+    hasty, body = home.key("node:read"), b'{"input":{"text":"a b","pause_ms":5000}}'
+    for _ in range(12):
+        headers = [bearer(hasty), JSON, ("Thorp-Deadline-Ms", "1")]
+        assert ask(home.tcp, "POST", "/api/v1/call/node.echo", headers, body).status == 408
+
+    answer = home.owner("POST", "/api/v1/call/node.echo", {"input": {"text": "a"}})
+    assert answer.status == 200, answer
+
+
 # What a key may hand on
 
 
