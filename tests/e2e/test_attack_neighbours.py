@@ -107,9 +107,11 @@ def test_another_user_with_a_key_has_the_rights_of_the_key(home: House, other: S
 def test_a_code_that_another_user_got_to_see_is_worth_nothing_to_them(home: House, other: Stranger) -> None:
     """`thorp open` hands it to a browser as an argument, and everybody may read the arguments of a process."""
     code = home.owner("POST", "/api/v1/login/codes").json["code"]
-    form = [("POST", "/plain/claim", [FORM], f"code={code}".encode())]
-    for verb in ("claim", "login"):
-        form.append(("POST", f"/api/v1/{verb}", [JSON], as_json({"code": code})))
+    form = [
+        ("POST", "/plain/claim", [FORM], f"code={code}".encode()),
+        ("POST", "/api/v1/claim", [JSON], as_json({"code": code})),
+        ("POST", "/api/v1/login", [JSON], as_json({"code": code})),
+    ]
     marked = [(method, path, [*headers, ("Via", "1.1 proxy")], body) for method, path, headers, body in form]
 
     assert {answer.status for answer in other.ask(home.tcp, [*form, *marked])} == {403}
@@ -208,7 +210,7 @@ def prepared(folder: Path, mode: int, owner: int) -> None:
 
 
 @pytest.mark.parametrize(("mode", "owner"), [(0o777, 0), (0o770, 0), (0o700, SOMEBODY), (0o755, SOMEBODY)])
-def test_a_node_keeps_its_data_in_no_folder_that_others_could_have_filled(tmp_path: Path, mode: int, owner: int) -> None:
+def test_a_node_keeps_no_data_in_a_folder_that_others_could_have_filled(tmp_path: Path, mode: int, owner: int) -> None:
     prepared(tmp_path, mode, owner)
     with pytest.raises(DidNotStartError, match="data"), house(tmp_path):
         raise AssertionError("the node started")

@@ -199,6 +199,9 @@ class Bus:
                 return StoppedError(f"{capability_id} was ended: {running.reason}.", retry_after=5.0)
             case TimeoutError() if late:
                 seen = CallTimeoutError(f"{capability_id} did not finish within {running.seconds:g} s.")
+                if running.seconds < entry.capability.limits.seconds:  # the caller's hurry says nothing about us
+                    entry.health.neither()
+                    return seen
             case InternalError() | DeadlineError():
                 seen = error
             case ThorpError():
