@@ -87,7 +87,6 @@ def test_what_decides_who_reaches_the_node_is_the_owners() -> None:
         "local.expose_host",
         "local.expose_port",
         "local.expose_plain",
-        "mesh.host",
     }
 
 

@@ -145,7 +145,6 @@ class Premises:
     tasks: TaskScope
     admit: Callable[[Visit], asyncio.Protocol]  # makes the protocol that stays; it ends the visit
     tls: ssl.SSLContext | None = None
-    counted_as: Callable[[asyncio.Transport], str | None] = peer_of
 
 
 class Door(asyncio.Protocol):
@@ -156,7 +155,7 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire, premises = cast("asyncio.Transport", transport), self._premises
-        visit = premises.gate.enter(premises.counted_as(wire))
+        visit = premises.gate.enter(peer_of(wire))
         if visit is None:
             self._turn_away(wire)
         elif premises.tls:
@@ -167,8 +166,7 @@ class Door(asyncio.Protocol):
             protocol.connection_made(wire)
 
     def _turn_away(self, wire: asyncio.Transport) -> None:
-        premises = self._premises
-        visit = None if premises.tls else premises.gate.turn_away(premises.counted_as(wire))
+        visit = None if self._premises.tls else self._premises.gate.turn_away(peer_of(wire))
         if visit is None:
             wire.abort()
             return

@@ -17,4 +17,3 @@ class ListenerFacts:
 @dataclass(frozen=True, slots=True)
 class PeerFacts:
     same_user: bool | None  # None: not known, which is as good as no
-    stranger: bool = False  # for certain another ordinary user of this machine

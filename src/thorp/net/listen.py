@@ -12,7 +12,6 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -22,17 +21,16 @@ from uvicorn.server import ServerState
 
 from thorp.base.errors import ConflictError, NotAllowedError, ThorpError, UsageError
 from thorp.base.tasks import TaskScope
-from thorp.net.door import Door, Gate, Premises, Visit, peer_of
+from thorp.net.door import Door, Gate, Premises, Visit
 from thorp.net.facts import ListenerFacts, PeerFacts
 from thorp.net.holder import free_port_above, holder_of
 from thorp.net.hygiene import HttpLimits
-from thorp.net.peeruid import is_same_user, is_stranger, own_uid, tcp_peer_uid, unix_peer_uid
+from thorp.net.peeruid import is_same_user, own_uid, tcp_peer_uid, unix_peer_uid
 from thorp.net.protocol import HouseProtocol, Speaking
 
 log = logging.getLogger(__name__)
 
 BACKLOG: Final = 512
-OTHER_USERS: Final = "other users"
 STILL_THERE: Final = 0.5  # seconds a stale socket's owner has to answer
 
 
@@ -182,7 +180,7 @@ class _House:
         )
         tasks = TaskScope(f"{facts.kind} listener")
         self._speaking = Speaking(config, ServerState(), limits, tasks, facts, peer)
-        self._premises = Premises(Gate(limits), limits, tasks, self._admit, tls, partial(_counted_as, peer))
+        self._premises = Premises(Gate(limits), limits, tasks, self._admit, tls)
         self._server: asyncio.Server | None = None
 
     @property
@@ -227,13 +225,7 @@ def _tcp_peer(wire: asyncio.Transport) -> PeerFacts:
     if not (isinstance(client, tuple) and isinstance(server, tuple)):
         return PeerFacts(None)
     ends = cast("tuple[str, int]", client[:2]), cast("tuple[str, int]", server[:2])
-    uid = tcp_peer_uid(*ends)
-    return PeerFacts(is_same_user(uid, own_uid()), is_stranger(uid, own_uid()))
-
-
-def _counted_as(peer: Callable[[asyncio.Transport], PeerFacts], wire: asyncio.Transport) -> str | None:
-    """All other users of this machine together count as one peer, so that they leave room for the owner."""
-    return peer_of(wire) or (OTHER_USERS if peer(wire).stranger else None)
+    return PeerFacts(is_same_user(tcp_peer_uid(*ends), own_uid()))
 
 
 def _unix_peer(wire: asyncio.Transport) -> PeerFacts:

@@ -8,7 +8,7 @@ from thorp.base.moments import rfc3339
 from thorp.identity.grants import SessionGrant
 from thorp.web.answers import json_answer
 from thorp.web.binding import BadParameterError, json_object
-from thorp.web.callers import check_sign_in, principal_of
+from thorp.web.callers import principal_of, refuse_where_others_read
 from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, NounRoute, RawRoute, Route
 from thorp.wire.capabilities.keys import KEYS_CREATE, KEYS_LIST, KEYS_REVOKE
@@ -39,14 +39,14 @@ async def claimed(doors: Doors, _request: Request) -> Response:
 
 
 async def claim(doors: Doors, request: Request) -> Response:
-    check_sign_in(request)
+    refuse_where_others_read(request)
     session, token = await doors.desk.claim(code_in(json_object(await request.body())))
     doors.announce(NodeClaimed())
     return session_answer(session, token)
 
 
 async def login(doors: Doors, request: Request) -> Response:
-    check_sign_in(request)
+    refuse_where_others_read(request)
     return session_answer(*await doors.desk.login(code_in(json_object(await request.body()))))
 
 

@@ -14,7 +14,7 @@ from thorp.base.errors import NotFoundError, ThorpError
 from thorp.identity.scopes import Scope
 from thorp.web.answers import page, said
 from thorp.web.assets import asset_of
-from thorp.web.callers import check_sign_in, principal_of
+from thorp.web.callers import principal_of, refuse_where_others_read
 from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, RawRoute, Route
 from thorp.wire.capabilities.node import StatusAnswer
@@ -67,7 +67,7 @@ async def claim_page(doors: Doors, _request: Request) -> Response:
 
 
 async def claim(doors: Doors, request: Request) -> Response:
-    check_sign_in(request)
+    refuse_where_others_read(request)
     code = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=4).get("code", [""])[0]
     was_claimed = doors.desk.claimed()
     enter = doors.desk.login if was_claimed else doors.desk.claim
