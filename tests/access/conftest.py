@@ -40,9 +40,9 @@ class House:
     async def login(self) -> str:
         """The token of a fresh session."""
         if not self.desk.claimed():
-            _, token = await self.desk.claim(self.desk.claim_code().text)
+            _, token = await self.desk.claim(self.desk.claim_code().text, at_home=True)
         else:
-            _, token = await self.desk.login(self.desk.mint_login_code().text)
+            _, token = await self.desk.login(self.desk.mint_login_code().text, at_home=True)
         return token
 
 

@@ -22,12 +22,12 @@ from thorp.base.tasks import TaskScope
 WRONG = "00000000"
 
 
-def claim(house, code: str):
-    return asyncio.run(house.desk.claim(code))
+def claim(house, code: str, *, at_home: bool = True):
+    return asyncio.run(house.desk.claim(code, at_home=at_home))
 
 
-def login(house, code: str):
-    return asyncio.run(house.desk.login(code))
+def login(house, code: str, *, at_home: bool = True):
+    return asyncio.run(house.desk.login(code, at_home=at_home))
 
 
 def test_the_first_code_claims_the_node(house) -> None:
@@ -52,7 +52,7 @@ def test_A19_of_two_claims_at_once_exactly_one_wins(house) -> None:
     codes = [house.desk.claim_code().text for _ in range(2)]
 
     async def both():
-        return await asyncio.gather(*(house.desk.claim(code) for code in codes), return_exceptions=True)
+        return await asyncio.gather(*(house.desk.claim(code, at_home=True) for code in codes), return_exceptions=True)
 
     results = asyncio.run(both())
 
@@ -64,7 +64,8 @@ def test_A19_of_two_claims_with_the_same_code_at_once_exactly_one_wins(house) ->
     code = house.desk.claim_code().text
 
     async def both():
-        return await asyncio.gather(house.desk.claim(code), house.desk.claim(code), return_exceptions=True)
+        claims = (house.desk.claim(code, at_home=True) for _ in range(2))
+        return await asyncio.gather(*claims, return_exceptions=True)
 
     results = asyncio.run(both())
 
@@ -201,6 +202,46 @@ def test_wrong_guesses_count_against_every_live_login_code(house) -> None:
             login(house, code)
 
 
+def test_a_code_counts_at_home_only_unless_it_was_made_to_count_anywhere(house) -> None:
+    here, anywhere = house.desk.claim_code().text, house.desk.claim_code(anywhere=True).text
+
+    with pytest.raises(WrongCodeError, match="--anywhere"):
+        claim(house, here, at_home=False)
+    claim(house, anywhere, at_home=False)
+
+    here, anywhere = house.desk.mint_login_code().text, house.desk.mint_login_code(anywhere=True).text
+    with pytest.raises(WrongCodeError, match="--anywhere"):
+        login(house, here, at_home=False)
+    login(house, anywhere, at_home=False)
+    login(house, here)
+
+
+def test_a_code_made_to_count_anywhere_counts_at_home_too(house) -> None:
+    claim(house, house.desk.claim_code(anywhere=True).text)
+
+
+def test_from_elsewhere_the_codes_of_the_house_cannot_be_burned(house) -> None:
+    here, anywhere = house.desk.claim_code().text, house.desk.claim_code(anywhere=True).text
+    for _ in range(2 * TRIES):
+        with pytest.raises((WrongCodeError, CodeBurnedError)):
+            claim(house, WRONG, at_home=False)
+
+    with pytest.raises(CodeBurnedError):
+        claim(house, anywhere, at_home=False)
+    claim(house, here)
+
+
+def test_from_elsewhere_a_right_code_of_the_house_looks_like_any_wrong_one(house) -> None:
+    here = house.desk.claim_code().text
+    told = []
+    for typed in (here, WRONG):
+        with pytest.raises(WrongCodeError) as caught:
+            claim(house, typed, at_home=False)
+        told.append((caught.value.message, caught.value.details))
+
+    assert told[0] == told[1]
+
+
 def test_a_code_can_be_typed_as_people_type(house) -> None:
     code = house.desk.claim_code().text
 
@@ -248,11 +289,11 @@ def test_A20_ending_what_is_no_session_ends_no_call(house, credential: str) -> N
 def test_a_code_book_forgets_what_is_over() -> None:
     book = CodeBook()
     for moment in range(20):
-        book.put("abcd2345", float(moment))
+        book.put("abcd2345", float(moment), anywhere=False)
 
     assert len(book._codes) == MOST_CODES
     with pytest.raises(WrongCodeError):
-        book.use("abcd2345", CODE_SECONDS * 2)
+        book.use("abcd2345", CODE_SECONDS * 2, at_home=True)
     assert book._codes == ()
 
 

@@ -25,6 +25,7 @@ class Place:
     kind: str = "local"
     tls: bool = False
     same_user: bool | None = True
+    stranger: bool = False
 
 
 @dataclass
@@ -119,6 +120,21 @@ async def interrupted(house, app: App, exchange: Exchange, cut: Callable[[], Awa
         await exchange.begun.wait()
         await cut()
         await task
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (Place(), True),
+        (Place("socket"), True),
+        (Place(same_user=False, stranger=True), False),
+        (Place("exposed", tls=True), False),
+    ],
+)
+def test_the_application_learns_whether_somebody_at_home_asks(house, place: Place, expected: bool) -> None:
+    seen = Seen()
+    ask(house, seen, Exchange(place=place))
+    assert seen.scope["state"]["thorp.at_home"] is expected
 
 
 def test_the_application_learns_who_calls(house) -> None:

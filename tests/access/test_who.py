@@ -7,23 +7,24 @@ import pytest
 from thorp.access.credentials import CredentialKind, parse, read_credentials
 from thorp.access.keys import ExpiredKeyError, RevokedKeyError, UnknownKeyError
 from thorp.access.sessions import SESSION_SECONDS, SessionOverError
-from thorp.access.who import NotHereError, RequestFacts, WrongOwnerTokenError, identify
+from thorp.access.who import NotHereError, RequestFacts, WrongOwnerTokenError, identify, is_at_home
 from thorp.base.errors import UnauthenticatedError
 from thorp.identity.principals import NOBODY, keyed, local_process, owner
 from thorp.identity.scopes import Scope
 from thorp.identity.trust import Trust
 
 LISTENERS = [("local", False), ("socket", False), ("exposed", True), ("exposed", False)]
+PEERS = [(True, False), (False, True), (False, False), (None, False), (None, True)]
 EVERY_PLACE = [
-    RequestFacts(listener, tls, same_user, forwarded, None)
-    for (listener, tls), same_user, forwarded in product(LISTENERS, (True, False, None), (True, False))
+    RequestFacts(listener, tls, same_user, stranger, forwarded, None)
+    for (listener, tls), (same_user, stranger), forwarded in product(LISTENERS, PEERS, (True, False))
 ]
 WRONG = "A" * 43
 
 
 def at(place: RequestFacts, text: str | None, *, ambient: bool = False) -> RequestFacts:
     credential = parse(text, ambient=ambient) if text else None
-    return RequestFacts(place.listener, place.tls, place.same_user, place.forwarded, credential)
+    return replace(place, credential=credential)
 
 
 def says(house, facts: RequestFacts):
@@ -46,6 +47,14 @@ def test_without_a_credential_the_place_grants_little(house, place: RequestFacts
         expected = local_process()
 
     assert says(house, place) == expected
+
+
+def test_at_home_is_this_machine_directly_and_no_stranger() -> None:
+    """Where nobody can tell who asks, it is not for certain a stranger: codes have to work on every system."""
+    homes = {(one.listener, one.same_user, one.stranger) for one in EVERY_PLACE if is_at_home(one)}
+
+    assert homes == {(place, user, False) for place in ("local", "socket") for user in (True, False, None)}
+    assert not any(is_at_home(one) for one in EVERY_PLACE if one.forwarded)
 
 
 @pytest.mark.parametrize("place", EVERY_PLACE, ids=str)
@@ -76,7 +85,7 @@ def test_a_login_is_the_owner_but_never_in_the_clear(house, place: RequestFacts)
 def test_a_login_of_the_plain_pages_is_a_cookie_there_and_nothing_anywhere_else(house, place: RequestFacts) -> None:
     """Every web server of this machine that the owner visits is sent that cookie."""
     code = asyncio.run(house.login()) and house.desk.mint_login_code().text
-    session, token = asyncio.run(house.desk.login(code, CredentialKind.PAGES))
+    session, token = asyncio.run(house.desk.login(code, CredentialKind.PAGES, at_home=True))
     in_the_clear = place.listener == "exposed" and not place.tls
 
     there = replace(at(place, token, ambient=True), pages=True)
@@ -133,7 +142,7 @@ def test_A9_every_header_form_of_a_key_gives_the_same_principal(house) -> None:
     for place in EVERY_PLACE:
         seen = {
             identify(
-                RequestFacts(place.listener, place.tls, place.same_user, place.forwarded, read_credentials([form])),
+                replace(place, credential=read_credentials([form])),
                 house.known,
             )
             for form in forms

@@ -36,6 +36,14 @@ def test_elsewhere_the_address_is_printed(
     assert ANSWER["expires"] in found.err
 
 
+def test_a_code_for_anywhere_is_printed_to_be_typed_elsewhere(thorp: Thorp, opened: list[str], node: FakeNode) -> None:
+    found = thorp("open", "--anywhere", DISPLAY=":0")
+
+    assert opened == []
+    assert found.out == f"{ANSWER['code']}\n"
+    assert node.asked[-1].body == {"anywhere": True}
+
+
 def test_with_json_the_answer_is_printed(thorp: Thorp, opened: list[str]) -> None:
     assert thorp("open", "--json", DISPLAY=":0").json == ANSWER
     assert opened == []

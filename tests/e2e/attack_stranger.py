@@ -6,6 +6,7 @@ Started as root so that it can read its own code; whatever it then tries, it tri
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -43,6 +44,10 @@ class Stranger:
         return [
             Answer(one["status"], tuple(map(tuple, one["headers"])), base64.b64decode(one["body"])) for one in answers
         ]
+
+    def crowd(self, place: Place, count: int) -> None:
+        """Open so many connections, say nothing, and keep them until the block ends."""
+        self._do(what="crowd", port=place.port, count=count)
 
     def connect(self, path: Path) -> str:
         """What becomes of connecting to a Unix socket: the name of the error, or nothing."""
@@ -89,6 +94,11 @@ def ask(place: dict[str, Any], requests: list[Any]) -> list[dict[str, Any]]:
         ]
 
 
+def crowd(port: int, count: int) -> int:
+    HELD.extend(socket.create_connection(("127.0.0.1", port)) for _ in range(count))
+    return len(HELD)
+
+
 def connect(path: str) -> str:
     try:
         Place(path=Path(path)).dial().close()
@@ -109,7 +119,8 @@ def text(path: str) -> str:
     return Path(path).read_text(errors="replace")
 
 
-DEEDS = {"ask": ask, "connect": connect, "read": read, "text": text}
+HELD: list[socket.socket] = []
+DEEDS = {"ask": ask, "crowd": crowd, "connect": connect, "read": read, "text": text}
 
 
 def main(uid: int) -> None:

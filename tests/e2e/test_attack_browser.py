@@ -191,7 +191,7 @@ def test_markup_in_the_name_of_a_node_is_text_on_every_page(home: House, profile
 
 def test_a_secure_cookie_where_the_connection_is(home: House) -> None:
     exposed: Place = home.expose()
-    code = home.owner("POST", "/api/v1/login/codes").json["code"]
+    code = home.owner("POST", "/api/v1/login/codes", {"anywhere": True}).json["code"]
     answer = ask(
         exposed,
         "POST",

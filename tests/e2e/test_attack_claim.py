@@ -34,8 +34,8 @@ def code_of(home: House) -> str:
     return str(home.node.ready.code)
 
 
-def fresh(home: House) -> str:
-    return home.owner("POST", "/api/v1/login/codes").json["code"]
+def fresh(home: House, *, anywhere: bool = False) -> str:
+    return home.owner("POST", "/api/v1/login/codes", {"anywhere": anywhere}).json["code"]
 
 
 def at_once(place: Place, count: int, request: bytes) -> list[Answer]:
@@ -60,7 +60,8 @@ def raced(home: House, place: Place, code: str, verb: str) -> list[Answer]:
 @pytest.mark.parametrize("name", ["local", "socket", "exposed"])
 def test_A19_of_twenty_claims_at_once_one_wins(home: House, name: str) -> None:
     home.expose()
-    answers = raced(home, home.places[name], code_of(home), "claim")
+    code = fresh(home, anywhere=True) if name == "exposed" else code_of(home)
+    answers = raced(home, home.places[name], code, "claim")
     won = [answer for answer in answers if answer.status == 201]
 
     assert len(won) == 1
@@ -123,10 +124,10 @@ def test_A19_a_login_code_signs_in_once(home: House) -> None:
 
 @pytest.mark.parametrize("verb", ["claim", "login"])
 def test_A19_ten_wrong_codes_burn_the_right_one_from_whatever_side_they_come(home: House, verb: str) -> None:
-    home.expose()
     if verb == "login":
         home.session()
-    right = fresh(home)
+        home.expose()
+    right = fresh(home, anywhere=verb == "login")
     sides = list(home.places.values())
     statuses = [claim(sides[number % len(sides)], WRONG, verb).status for number in range(TRIES)]
 
@@ -159,14 +160,30 @@ def test_A19_the_exposed_listener_asks_for_the_code_too(home: House) -> None:
     assert ask(exposed, "GET", "/api/v1/claim").json == {"claimed": False}
     assert claim(exposed, WRONG).status == 401
     assert ask(exposed, "POST", "/api/v1/login/codes").status == 401
-    assert claim(exposed, code_of(home)).status == 201
+    assert claim(exposed, fresh(home, anywhere=True)).status == 201
+
+
+@pytest.mark.parametrize("verb", ["claim", "login"])
+def test_A19_a_code_of_the_house_neither_counts_nor_burns_elsewhere(home: House, verb: str) -> None:
+    """It was among the arguments of a browser, and who read it there may ask from another machine."""
+    exposed = home.expose()
+    if verb == "login":
+        home.session()
+    code = fresh(home)
+
+    assert {claim(exposed, code, verb).status for _ in range(2 * TRIES)} == {401}
+    assert {by_form(exposed, code).status for _ in range(TRIES)} == {401}
+    assert "thorp open --anywhere" in claim(exposed, code, verb).text
+    proxied = ask(home.tcp, "POST", f"/api/v1/{verb}", [JSON, ("Via", "1.1 proxy")], as_json({"code": code}))
+    assert proxied.status == 401
+    assert claim(home.tcp, code, verb).status == 201
 
 
 @pytest.mark.parametrize("verb", ["claim", "login"])
 def test_A19_nobody_signs_in_where_others_read_along(home: House, verb: str) -> None:
     if verb == "login":
         home.session()
-    code, plain = fresh(home), home.expose(plain=True)
+    code, plain = fresh(home, anywhere=True), home.expose(plain=True)
 
     assert claim(plain, code, verb).status == 403
     assert by_form(plain, code).status == 403

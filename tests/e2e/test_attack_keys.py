@@ -2,6 +2,7 @@
 
 import base64
 import re
+import select
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,8 @@ from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import OPEN
 
 MADE_UP = f"thorp_k00000000_{'A' * 43}"
-ALIVE = b'{"input":{"text":"' + b"a " * 300 + b'","pause_ms":200}}'  # a call that would run for a minute
+QUIET = b'{"input":{"text":"a b c","pause_ms":10000}}'  # a call that says nothing for long
+MARK = b'{"input":{"text":"a","pause_ms":4000}}'
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +224,16 @@ def test_a_key_that_is_dead_already_cannot_be_made(home: House, expires: str) ->
     assert answer.status == 400, answer
 
 
+def test_a_key_in_a_hurry_does_not_send_a_capability_to_rest_for_everybody(home: House) -> None:
+    hasty, body = home.key("node:read"), b'{"input":{"text":"a b","pause_ms":5000}}'
+    for _ in range(12):
+        headers = [bearer(hasty), JSON, ("Thorp-Deadline-Ms", "1")]
+        assert ask(home.tcp, "POST", "/api/v1/call/node.echo", headers, body).status == 408
+
+    answer = home.owner("POST", "/api/v1/call/node.echo", {"input": {"text": "a"}})
+    assert answer.status == 200, answer
+
+
 # What a key may hand on
 
 
@@ -294,23 +306,28 @@ def test_a_key_with_every_scope_is_still_not_the_owner(home: House) -> None:
 
 
 def opened(place: Place, credential: str, stack: ExitStack) -> list[Line]:
-    """A stream of changes and a streamed call, both in full flow."""
-    found: list[Line] = []
-    for method, path, body in (("GET", "/api/v1/stream", None), ("POST", "/api/v1/call/node.echo", ALIVE)):
-        line = stack.enter_context(place.dial())
-        kind = () if body is None else (JSON,)
-        answer = line.ask(method, path, [bearer(credential), ("Accept", "text/event-stream"), *kind], body)
-        assert answer.status == 200, answer
-        assert (answer.get("content-type") or "").startswith("text/event-stream")
-        assert line.take()
-        found.append(line)
-    return found
+    """A stream of changes and a streamed call, both open and both silent."""
+    stream, call = stack.enter_context(place.dial()), stack.enter_context(place.dial())
+    shown = (bearer(credential), ("Accept", "text/event-stream"))
+    assert stream.ask("GET", "/api/v1/stream", shown).streams
+    assert stream.take()  # the snapshot
+    assert call.ask("POST", "/api/v1/call/node.echo", (*shown, JSON), QUIET).streams
+    return [stream, call]
 
 
-def check_cut(lines: list[Line]) -> None:
-    """Ended by the node, and so that nobody takes the part for the whole."""
-    for line in lines:
-        assert not line.rest().endswith(b"0\r\n\r\n")
+def goes_on(home: House, stream: Line) -> bool:
+    """Whether a stream of changes still hears of one."""
+    home.key("inference")
+    return bool(stream.take())
+
+
+def check_cut(home: House, lines: list[Line]) -> None:
+    """Ended by the node at once, not when it next had something to say, and so that no part passes for the whole."""
+    with home.unix.dial() as mark:
+        mark.say(written("POST", "/api/v1/call/node.echo", [JSON], MARK, home.unix.authority))
+        for line in lines:
+            assert not line.rest().endswith(b"0\r\n\r\n")
+        assert not select.select([mark.socket], [], [], 0)[0], "a call that began afterwards was over before"
 
 
 @pytest.mark.parametrize("name", ["local", "socket", "exposed"])
@@ -321,8 +338,8 @@ def test_A20_a_revoked_key_is_dead_at_once_and_its_streams_are_cut(home: House, 
         assert home.owner("DELETE", f"/api/v1/keys/{key['id']}").status == 200
         answer = ask(place, "GET", "/api/v1/node", [bearer(key["key"])])
         assert (answer.status, answer.code) == (401, "access.revoked_key")
-        check_cut(cut)
-        assert all(line.take() for line in spared)
+        check_cut(home, cut)
+        assert goes_on(home, spared[0])
 
 
 @pytest.mark.parametrize("name", ["local", "socket", "exposed"])
@@ -331,18 +348,17 @@ def test_A20_an_ended_session_is_dead_at_once_and_its_streams_are_cut(home: Hous
     with ExitStack() as stack:
         cut, spared = opened(place, session, stack), opened(place, other, stack)
         assert ask(place, "DELETE", "/api/v1/session", [bearer(session)]).status == 204
-        home.key("inference")  # something every watcher hears of
         answer = ask(place, "GET", "/api/v1/node", [bearer(session)])
         assert (answer.status, answer.code) == (401, "access.session_over")
-        check_cut(cut)
-        assert all(line.take() for line in spared)
+        check_cut(home, cut)
+        assert goes_on(home, spared[0])
 
 
 @pytest.mark.parametrize("name", ["local", "socket", "exposed"])
 def test_A20_an_expired_key_is_dead_at_once_and_its_streams_are_cut(home: House, name: str) -> None:
     key = home.key("node:read", expires=soon(seconds=1.5))
     with ExitStack() as stack:
-        check_cut(opened(home.places[name], key, stack))
+        check_cut(home, opened(home.places[name], key, stack))
         answer = ask(home.places[name], "GET", "/api/v1/node", [bearer(key)])
         assert (answer.status, answer.code) == (401, "access.expired_key")
 
@@ -353,7 +369,7 @@ def test_A20_leaving_the_plain_pages_ends_the_session_too(home: House) -> None:
         cut = opened(home.tcp, session, stack)
         answer = ask(home.tcp, "POST", "/plain/leave", [("Cookie", f"thorp_session={session}")])
         assert answer.status == 303
-        check_cut(cut)
+        check_cut(home, cut)
         assert ask(home.tcp, "GET", "/api/v1/node", [bearer(session)]).status == 401
 
 
@@ -382,8 +398,7 @@ def test_A20_nobody_ends_calls_that_do_not_run_on_the_key_they_revoke(home: Hous
         running = [by_socket, *opened(home.tcp, home.owner_token, stack)]
         body = as_json({"input": {"id": victim}})
         assert ask(home.tcp, "POST", "/api/v1/call/keys.revoke", [bearer(admin), JSON], body).status in {400, 404}
-        home.key("inference")  # something every watcher hears of
-        assert all(line.take() for line in running)
+        assert all(goes_on(home, line) for line in running[:2])
 
 
 # Names

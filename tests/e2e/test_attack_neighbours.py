@@ -7,10 +7,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.e2e.attack_house import House, house, nonsense
+from tests.e2e.attack_house import FORM, House, house, nonsense
 from tests.e2e.attack_proxy import Style, proxy
 from tests.e2e.attack_stranger import NOBODY, SOMEBODY, Stranger, stranger
-from tests.e2e.attack_wire import Answer, Place, bearer
+from tests.e2e.attack_wire import JSON, Answer, Place, as_json, ask, bearer
+from thorp.testing.process import DidNotStartError
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import OPEN, RawRoute, Route
 
@@ -103,6 +104,39 @@ def test_another_user_with_a_key_has_the_rights_of_the_key(home: House, other: S
     assert [answer.status for answer in answers] == [200, 403, 200]
 
 
+def test_a_code_that_another_user_got_to_see_is_worth_nothing_to_them(home: House, other: Stranger) -> None:
+    """`thorp open` hands it to a browser as an argument, and everybody may read the arguments of a process."""
+    code = home.owner("POST", "/api/v1/login/codes").json["code"]
+    form = [
+        ("POST", "/plain/claim", [FORM], f"code={code}".encode()),
+        ("POST", "/api/v1/claim", [JSON], as_json({"code": code})),
+        ("POST", "/api/v1/login", [JSON], as_json({"code": code})),
+    ]
+    marked = [(method, path, [*headers, ("Via", "1.1 proxy")], body) for method, path, headers, body in form]
+
+    assert home.exposed
+    for place in (home.tcp, home.exposed):
+        assert {answer.status for answer in other.ask(place, [*form, *marked])} <= {401, 409}  # claimed already
+    assert ask(home.tcp, "POST", "/api/v1/login", [JSON], as_json({"code": code})).status == 201  # nor was it spent
+
+
+def test_another_user_cannot_burn_the_owners_codes(home: House, other: Stranger) -> None:
+    code = home.owner("POST", "/api/v1/login/codes").json["code"]
+    guess = ("POST", "/api/v1/login", [JSON], as_json({"code": "00000000"}))
+
+    assert home.exposed
+    for place in (home.tcp, home.exposed):
+        assert {answer.status for answer in other.ask(place, [guess] * 20)} == {401}
+    assert ask(home.tcp, "POST", "/api/v1/login", [JSON], as_json({"code": code})).status == 201
+
+
+def test_A15_another_user_cannot_fill_the_owners_own_listener(home: House) -> None:
+    with stranger(SOMEBODY) as other:
+        other.crowd(home.tcp, 600)
+        for _ in range(5):
+            assert ask(home.tcp, "GET", "/api/v1/status", [bearer(home.owner_token)]).status == 200
+
+
 # Proxies
 
 MARKS = {
@@ -166,3 +200,27 @@ def test_a_key_passes_a_proxy_with_its_own_rights(home: House) -> None:
                 nonsense(route).alone(front, bearer(key)).status for route in EVERY_ROUTE if route.floor == "owner"
             ]
             assert set(statuses) == {403}
+
+
+# Folders
+
+
+def prepared(folder: Path, mode: int, owner: int) -> None:
+    """A home that somebody made before the owner did, with a database in it that knows them."""
+    data = folder / "n" / "data"
+    data.mkdir(parents=True)
+    data.chmod(mode)
+    os.chown(data, owner, owner)
+
+
+@pytest.mark.parametrize(("mode", "owner"), [(0o777, 0), (0o770, 0), (0o700, SOMEBODY), (0o755, SOMEBODY)])
+def test_a_node_keeps_no_data_in_a_folder_that_others_could_have_filled(tmp_path: Path, mode: int, owner: int) -> None:
+    prepared(tmp_path, mode, owner)
+    with pytest.raises(DidNotStartError, match="data"), house(tmp_path):
+        raise AssertionError("the node started")
+
+
+def test_a_folder_that_others_could_only_read_is_closed_to_them(tmp_path: Path) -> None:
+    prepared(tmp_path, 0o755, 0)
+    with house(tmp_path) as home:
+        assert home.node.paths.data.stat().st_mode & 0o777 == 0o700

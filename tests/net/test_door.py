@@ -5,7 +5,8 @@ import ssl
 import pytest
 
 from tests.net.conftest import Client, get, listening
-from thorp.net.door import Farewell, Gate, Visit, peer_of
+from thorp.net.door import OTHER_USERS, Farewell, Gate, Visit, counted_under
+from thorp.net.facts import PeerFacts
 from thorp.net.hygiene import HttpLimits
 from thorp.net.tls import make_certificate, server_context
 
@@ -40,7 +41,14 @@ class Wire(asyncio.Transport):
     ],
 )
 def test_a_peer_is_counted_under_its_address_or_its_household(peername, expected):
-    assert peer_of(Wire(peername)) == expected
+    assert counted_under(Wire(peername), PeerFacts(same_user=None)) == expected
+
+
+def test_other_users_of_this_machine_are_counted_together():
+    wires = Wire(("127.0.0.1", 1)), Wire(("::1", 2, 0, 0))
+    assert {counted_under(wire, PeerFacts(same_user=False, stranger=True)) for wire in wires} == {OTHER_USERS}
+    assert counted_under(wires[0], PeerFacts(same_user=True)) is None
+    assert counted_under(Wire(("192.0.2.7", 1)), PeerFacts(same_user=None)) == "192.0.2.7"
 
 
 def test_one_peer_cannot_take_every_place():
@@ -61,9 +69,9 @@ def test_this_machine_is_counted_only_in_all():
 
 def test_a_closed_gate_lets_nobody_in_and_cuts_whom_it_was_still_talking_to():
     gate = Gate(HttpLimits(connections=1, turned_away=1))
-    inside, outside = gate.enter(None), gate.turn_away(None)
+    inside, outside = gate.enter(None), gate.turn_away()
     inside.wire, outside.wire = Wire(), Wire()
-    assert not gate.turn_away(None)
+    assert not gate.turn_away()
     gate.close()
     assert outside.wire.aborted
     assert not inside.wire.aborted
@@ -191,7 +199,7 @@ def test_tls_is_spoken_where_it_was_asked_for(run, contexts):
             for _ in range(3):
                 facts = (await client.get("/facts")).json
                 assert (facts["tls"], facts["kind"], facts["scheme"]) == (True, "exposed", "https")
-                assert facts["same_user"] is None
+                assert facts["same_user"] is True
             refusal = await client.get("/", "Host: evil.example")
             assert refusal.code == "net.malformed_request"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from thorp.net.peeruid import UNNAMEABLE, is_same_user, question, tcp_peer_uid, uid_in, unix_peer_uid
+from thorp.net.peeruid import UNNAMEABLE, is_same_user, is_stranger, question, tcp_peer_uid, uid_in, unix_peer_uid
 
 SOMEBODY_ELSE = 12345
 
@@ -159,3 +159,18 @@ def test_a_whole_answer_names_the_user():
 )
 def test_an_answer_about_anything_else_names_nobody(answer):
     assert uid_in(answer, CLIENT, SERVER) is None
+
+
+@pytest.mark.parametrize(
+    ("uid", "own", "expected"),
+    [
+        (1000, 1000, False),
+        (1001, 1000, True),
+        (0, 1000, False),
+        (None, 1000, False),
+        (UNNAMEABLE, 1000, True),
+        (7, 0, True),
+    ],
+)
+def test_a_stranger_is_another_user_for_certain_and_not_root(uid, own, expected):
+    assert is_stranger(uid, own) is expected

@@ -5,7 +5,7 @@ from starlette.requests import Request
 
 from thorp.identity.principals import NOBODY, owner
 from thorp.net.facts import LISTENER, ListenerFacts
-from thorp.web.callers import ReadableError, principal_of, refuse_where_others_read, request_id_of
+from thorp.web.callers import ReadableError, is_at_home, principal_of, refuse_where_others_read, request_id_of
 
 
 def request(state: dict[str, object]) -> Request:
@@ -29,6 +29,11 @@ def test_the_request_id_is_handed_on() -> None:
 @pytest.mark.parametrize("facts", [ListenerFacts("local"), ListenerFacts("socket"), ListenerFacts("exposed", tls=True)])
 def test_where_nobody_reads_along_a_secret_may_be_handed_out(facts: ListenerFacts) -> None:
     refuse_where_others_read(request({LISTENER: facts}))
+
+
+@pytest.mark.parametrize(("state", "expected"), [({}, False), ({"thorp.at_home": True}, True)])
+def test_nobody_asks_from_home_unless_access_said_so(state: dict[str, object], expected: bool) -> None:
+    assert is_at_home(request(state)) is expected
 
 
 def test_where_others_read_along_no_secret_is_handed_out() -> None:

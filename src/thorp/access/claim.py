@@ -2,6 +2,9 @@
 
 The first code claims the node, once and for ever; later ones sign further browsers in. A guesser burns the codes that
 are live, never the owner's way to make another.
+
+A code counts at home only, unless it was made to count anywhere: it passes through the arguments of a browser, which
+every user of the machine may read. Who asks from elsewhere neither uses nor burns the codes of the house.
 """
 
 import hashlib
@@ -62,6 +65,7 @@ class OneTimeCode:
 class KeptCode:
     digest: bytes
     until: float  # monotonic
+    anywhere: bool
     tries: int = TRIES
 
 
@@ -71,16 +75,16 @@ class CodeBook:
     def __init__(self) -> None:
         self._codes: tuple[KeptCode, ...] = ()
 
-    def put(self, text: str, now: float) -> None:
-        kept = KeptCode(digest_of(text), now + CODE_SECONDS)
+    def put(self, text: str, now: float, *, anywhere: bool) -> None:
+        kept = KeptCode(digest_of(text), now + CODE_SECONDS, anywhere)
         self._codes = (*unexpired(self._codes, now), kept)[-MOST_CODES:]
 
-    def use(self, typed: str, now: float) -> None:
+    def use(self, typed: str, now: float, *, at_home: bool) -> None:
         """Return if this was a live code, which it now no longer is."""
         codes, text = unexpired(self._codes, now), normal(typed)
-        right, self._codes = guessed(codes, digest_of(text)) if text else (False, codes)
+        right, self._codes = guessed(codes, digest_of(text), at_home=at_home) if text else (False, codes)
         if not right:
-            raise refusal(self._codes)
+            raise refusal(self._codes, at_home=at_home)
 
 
 def unexpired(codes: tuple[KeptCode, ...], now: float) -> tuple[KeptCode, ...]:
@@ -88,20 +92,28 @@ def unexpired(codes: tuple[KeptCode, ...], now: float) -> tuple[KeptCode, ...]:
     return tuple(one for one in codes if now < one.until)
 
 
-def refusal(codes: tuple[KeptCode, ...]) -> WrongCodeError | CodeBurnedError:
-    tries = max((one.tries for one in codes), default=0)
-    if codes and tries == 0:
-        return CodeBurnedError("Too many wrong codes; what was open is void. `thorp open` makes a new one.")
-    left = f"{tries} tries are left." if tries else "None is open now."
-    return WrongCodeError(f"This code is not valid. {left} `thorp open` makes a new one.", tries_left=tries)
+def refusal(codes: tuple[KeptCode, ...], *, at_home: bool) -> WrongCodeError | CodeBurnedError:
+    """What to say. From elsewhere it is the same for a code that counts at home as for one that counts nowhere."""
+    tries = [one.tries for one in codes if at_home or one.anywhere]
+    remedy = "`thorp open` makes a new one." if at_home else "`thorp open --anywhere` makes one that counts here."
+    if tries and not any(tries):
+        return CodeBurnedError(f"Too many wrong codes; what was open is void. {remedy}")
+    left = f"{max(tries)} tries are left." if tries else "None is open now."
+    where = "" if at_home else " from here"
+    return WrongCodeError(f"This code is not valid{where}. {left} {remedy}", tries_left=max(tries, default=0))
 
 
-def guessed(codes: tuple[KeptCode, ...], digest: bytes) -> tuple[bool, tuple[KeptCode, ...]]:
+def guessed(codes: tuple[KeptCode, ...], digest: bytes, *, at_home: bool) -> tuple[bool, tuple[KeptCode, ...]]:
     """Whether a usable code was named, and what is left. Looks at every code, whatever the answer."""
-    hits = [hmac.compare_digest(one.digest, digest) and one.tries > 0 for one in codes]
+    within_reach = [at_home or one.anywhere for one in codes]
+    hits = [
+        hmac.compare_digest(one.digest, digest) and one.tries > 0 and near
+        for one, near in zip(codes, within_reach, strict=True)
+    ]
     if any(hits):
         return True, tuple(one for one, hit in zip(codes, hits, strict=True) if not hit)
-    return False, tuple(replace(one, tries=max(0, one.tries - 1)) for one in codes)
+    spent = (replace(one, tries=max(0, one.tries - near)) for one, near in zip(codes, within_reach, strict=True))
+    return False, tuple(spent)
 
 
 def normal(typed: str) -> str | None:
@@ -138,26 +150,30 @@ class ClaimDesk:
     def claimed(self) -> bool:
         return self._claim_shelf.claimed()
 
-    def claim_code(self) -> OneTimeCode:
+    def claim_code(self, *, anywhere: bool = False) -> OneTimeCode:
         self._refuse_when_claimed()
-        return self._new_code(self._claim_codes)
+        return self._new_code(self._claim_codes, anywhere=anywhere)
 
-    def mint_login_code(self) -> OneTimeCode:
+    def mint_login_code(self, *, anywhere: bool = False) -> OneTimeCode:
         if not self.claimed():
             raise NotClaimedError("This node is not claimed yet. `thorp open` claims it for your browser.")
-        return self._new_code(self._login_codes)
+        return self._new_code(self._login_codes, anywhere=anywhere)
 
-    async def claim(self, code: str, kind: CredentialKind = CredentialKind.SESSION) -> tuple[SessionGrant, str]:
+    async def claim(
+        self, code: str, kind: CredentialKind = CredentialKind.SESSION, *, at_home: bool
+    ) -> tuple[SessionGrant, str]:
         """The first session, for exactly one caller ever, and its token."""
         self._refuse_when_claimed()
-        self._claim_codes.use(code, self._clock.monotonic())
+        self._claim_codes.use(code, self._clock.monotonic(), at_home=at_home)
         session, token = drawn(self._clock, self._randomness, kind)
         if not await self._claim_shelf.claim(session):
             raise self._already()
         return session, token
 
-    async def login(self, code: str, kind: CredentialKind = CredentialKind.SESSION) -> tuple[SessionGrant, str]:
-        self._login_codes.use(code, self._clock.monotonic())
+    async def login(
+        self, code: str, kind: CredentialKind = CredentialKind.SESSION, *, at_home: bool
+    ) -> tuple[SessionGrant, str]:
+        self._login_codes.use(code, self._clock.monotonic(), at_home=at_home)
         session, token = drawn(self._clock, self._randomness, kind)
         await self._session_shelf.add_session(session)
         return session, token
@@ -170,9 +186,9 @@ class ClaimDesk:
             if any(one.id == session_id for one in self._session_shelf.sessions()):  # the owner's token is no session
                 self._live_calls.cut(session_id, "The login of this call was ended.")
 
-    def _new_code(self, book: CodeBook) -> OneTimeCode:
+    def _new_code(self, book: CodeBook, *, anywhere: bool) -> OneTimeCode:
         text = crockford(self._randomness, CODE_CHARACTERS).upper()
-        book.put(text.lower(), self._clock.monotonic())
+        book.put(text.lower(), self._clock.monotonic(), anywhere=anywhere)
         return OneTimeCode(text, self._clock.wall() + CODE_SECONDS)
 
     def _refuse_when_claimed(self) -> None:

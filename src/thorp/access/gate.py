@@ -15,7 +15,7 @@ from thorp.access.budgets import RequestBudgets
 from thorp.access.credentials import Headers, read_credentials
 from thorp.access.live import LiveCall, LiveCalls
 from thorp.access.ports import ListenerFacts, PeerFacts
-from thorp.access.who import Known, RequestFacts, identify
+from thorp.access.who import Known, RequestFacts, identify, is_at_home
 from thorp.base.clock import Randomness
 from thorp.base.errors import InternalError, ThorpError
 from thorp.base.request import current_request
@@ -65,9 +65,11 @@ class Gate:
             )
 
     async def _run(self, scope: Scope, receive: Receive, reply: "Reply") -> None:
-        principal = identify(facts_of(scope), self._known)
+        facts = facts_of(scope)
+        principal = identify(facts, self._known)
         expires = self._spend(principal)
         scope["state"]["thorp.principal"] = principal
+        scope["state"]["thorp.at_home"] = is_at_home(facts)
         # From `identify` to here nothing waits, so no revocation slips between them.
         with self._live_calls.call(principal.credential, expires) as call:
             await self._app(scope, receive, reply.during(call))
@@ -131,6 +133,7 @@ def facts_of(scope: Scope) -> RequestFacts:
         listener=listener.kind,
         tls=listener.tls,
         same_user=peer.same_user,
+        stranger=peer.stranger,
         # HTTP/1.0 is what a proxy speaks to what is behind it when nobody told it anything, not even to say who asks.
         forwarded=was_passed_on(name for name, _ in headers) or scope.get("http_version") == "1.0",
         credential=read_credentials(headers),

@@ -62,3 +62,8 @@ class PeerFacts(Protocol):
     def same_user(self) -> bool | None:
         """None: not known for sure."""
         ...
+
+    @property
+    def stranger(self) -> bool:
+        """For certain another ordinary user of this machine."""
+        ...

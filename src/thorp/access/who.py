@@ -30,6 +30,7 @@ class RequestFacts:
     listener: Literal["local", "socket", "exposed"]
     tls: bool
     same_user: bool | None  # None: not known for sure
+    stranger: bool  # for certain another ordinary user of this machine
     forwarded: bool
     credential: Credential | None
     pages: bool = False  # whether one of the plain pages is asked for
@@ -43,6 +44,11 @@ class Known:
     sessions: SessionBook
     owner_hash: bytes = field(repr=False)  # of the secret in this start's owner token
     open_inference: Callable[[], bool]
+
+
+def is_at_home(facts: RequestFacts) -> bool:
+    """Whether this comes from this machine directly, and not for certain from another of its users."""
+    return facts.listener != "exposed" and not facts.stranger and not facts.forwarded
 
 
 def identify(facts: RequestFacts, known: Known) -> Principal:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from thorp.access.claim import ClaimDesk
 from thorp.app.ready import login_url
 from thorp.base.moments import rfc3339
-from thorp.wire.capabilities.login import LOGIN_CODE, LoginCodeAnswer
-from thorp.wire.capability import Call, Nothing, Offer
+from thorp.wire.capabilities.login import LOGIN_CODE, LoginCodeAnswer, LoginCodeAsk
+from thorp.wire.capability import Call, Offer
 
 
 class LoginDesk:
@@ -14,8 +14,9 @@ class LoginDesk:
         self._desk = desk
         self._address = address
 
-    async def mint(self, _call: Call[Nothing]) -> LoginCodeAnswer:
-        code = self._desk.mint_login_code() if self._desk.claimed() else self._desk.claim_code()
+    async def mint(self, call: Call[LoginCodeAsk]) -> LoginCodeAnswer:
+        make = self._desk.mint_login_code if self._desk.claimed() else self._desk.claim_code
+        code = make(anywhere=call.input.anywhere)
         return LoginCodeAnswer(code=code.text, url=login_url(self._address(), code.text), expires=rfc3339(code.expires))
 
     def offers(self) -> tuple[Offer, ...]:

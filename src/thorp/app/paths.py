@@ -113,10 +113,10 @@ def _fits(run: Path) -> bool:
 
 def make_folders(paths: Paths) -> None:
     """Make every folder of the home. Does nothing where they stand."""
-    for folder in (paths.config_file.parent, paths.root, paths.data, paths.logs):
+    for folder in (paths.config_file.parent, paths.root, paths.logs):
         with explaining("make", folder):
             folder.mkdir(PRIVATE, parents=True, exist_ok=True)
-    for folder in (paths.keys, paths.lock.parent, paths.run):
+    for folder in (paths.keys, paths.data, paths.lock.parent, paths.run):
         make_private(folder)
 
 

@@ -11,14 +11,24 @@ from thorp.cli.output import Output
 
 @click.command
 @click.option("--print", "only_print", is_flag=True, help="Print the address instead of opening a browser.")
+@click.option(
+    "--anywhere", is_flag=True, help="Print a code that also counts on other computers and for other users of this one."
+)
 @pass_frame
-def open_dashboard(frame: Frame, *, only_print: bool) -> None:
+def open_dashboard(frame: Frame, *, only_print: bool, anywhere: bool) -> None:
     """The address works once and for a few minutes. Before the first claim it claims the dashboard."""
-    answer = frame.link().ask("POST", "/api/v1/login/codes")
-    if frame.options.json or only_print or not frame.environment.display or not webbrowser.open(answer["url"]):
+    answer = frame.link().ask("POST", "/api/v1/login/codes", {"anywhere": anywhere})
+    if anywhere:
+        frame.output.show(answer, draw_code)
+    elif frame.options.json or only_print or not frame.environment.display or not webbrowser.open(answer["url"]):
         frame.output.show(answer, draw)
     else:
         frame.output.note("The dashboard opens in your browser. If it does not: `thorp open --print`.")
+
+
+def draw_code(output: Output, answer: dict[str, Any]) -> None:
+    output.line(answer["code"])
+    output.note(f"Type it into this node's page, wherever you opened it. Works once, until {answer['expires']}.")
 
 
 def draw(output: Output, answer: dict[str, Any]) -> None:

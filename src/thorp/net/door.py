@@ -10,23 +10,26 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from thorp.base.tasks import TaskScope
 from thorp.net.answers import last_words
+from thorp.net.facts import UNKNOWN_PEER, PeerFacts
 from thorp.net.hygiene import HttpLimits, TooManyConnectionsError
 
 log = logging.getLogger(__name__)
 
-IPV6_HOUSEHOLD = 64  # one household commonly holds a whole /64
+IPV6_HOUSEHOLD: Final = 64  # one household commonly holds a whole /64
+OTHER_USERS: Final = "other users"  # of this machine: together one peer, so that they leave room for the owner
 
 
 @dataclass(eq=False, slots=True)
 class Visit:
     """One connection, from the door to its end."""
 
-    peer: str | None
+    peer: str | None  # whom it is counted under
     leave: Callable[["Visit"], None]
+    facts: PeerFacts = UNKNOWN_PEER
     wire: asyncio.Transport | None = None
 
     def end(self) -> None:
@@ -47,21 +50,20 @@ class Gate:
     def __len__(self) -> int:
         return len(self._inside)
 
-    def enter(self, peer: str | None) -> Visit | None:
+    def enter(self, peer: str | None, facts: PeerFacts = UNKNOWN_PEER) -> Visit | None:
         if self._closed or len(self._inside) >= self._limits.connections:
             return None
         if peer and sum(visit.peer == peer for visit in self._inside) >= self._limits.connections_per_peer:
             return None
-        return self._welcome(peer, self._inside)
+        return self._welcome(Visit(peer, self._leave, facts), self._inside)
 
-    def turn_away(self, peer: str | None) -> Visit | None:
+    def turn_away(self) -> Visit | None:
         """A visit as long as the last words take; None when too many are being told already."""
         if self._closed or len(self._outside) >= self._limits.turned_away:
             return None
-        return self._welcome(peer, self._outside)
+        return self._welcome(Visit(None, self._leave), self._outside)
 
-    def _welcome(self, peer: str | None, where: set[Visit]) -> Visit:
-        visit = Visit(peer, self._leave)
+    def _welcome(self, visit: Visit, where: set[Visit]) -> Visit:
         where.add(visit)
         self.empty.clear()
         return visit
@@ -88,8 +90,13 @@ def _cut(visits: set[Visit]) -> None:
             visit.wire.abort()
 
 
-def peer_of(wire: asyncio.Transport) -> str | None:
-    """The name a connection is counted under; None for this machine itself."""
+def counted_under(wire: asyncio.Transport, facts: PeerFacts) -> str | None:
+    """The name a connection is counted under; None for this machine's owner, who is not counted apart."""
+    return _address_of(wire) or (OTHER_USERS if facts.stranger else None)
+
+
+def _address_of(wire: asyncio.Transport) -> str | None:
+    """Where a connection comes from; None from this machine itself."""
     name: object = wire.get_extra_info("peername")
     if not isinstance(name, tuple) or not name:
         return None
@@ -144,6 +151,7 @@ class Premises:
     limits: HttpLimits
     tasks: TaskScope
     admit: Callable[[Visit], asyncio.Protocol]  # makes the protocol that stays; it ends the visit
+    peer_facts: Callable[[asyncio.Transport], PeerFacts]
     tls: ssl.SSLContext | None = None
 
 
@@ -155,7 +163,8 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire, premises = cast("asyncio.Transport", transport), self._premises
-        visit = premises.gate.enter(peer_of(wire))
+        facts = premises.peer_facts(wire)
+        visit = premises.gate.enter(counted_under(wire, facts), facts)
         if visit is None:
             self._turn_away(wire)
         elif premises.tls:
@@ -166,7 +175,7 @@ class Door(asyncio.Protocol):
             protocol.connection_made(wire)
 
     def _turn_away(self, wire: asyncio.Transport) -> None:
-        visit = None if self._premises.tls else self._premises.gate.turn_away(peer_of(wire))
+        visit = None if self._premises.tls else self._premises.gate.turn_away()
         if visit is None:
             wire.abort()
             return

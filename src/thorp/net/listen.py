@@ -22,10 +22,10 @@ from uvicorn.server import ServerState
 from thorp.base.errors import ConflictError, NotAllowedError, ThorpError, UsageError
 from thorp.base.tasks import TaskScope
 from thorp.net.door import Door, Gate, Premises, Visit
-from thorp.net.facts import ListenerFacts, PeerFacts
+from thorp.net.facts import UNKNOWN_PEER, ListenerFacts, PeerFacts
 from thorp.net.holder import free_port_above, holder_of
 from thorp.net.hygiene import HttpLimits
-from thorp.net.peeruid import is_same_user, own_uid, tcp_peer_uid, unix_peer_uid
+from thorp.net.peeruid import is_same_user, is_stranger, own_uid, tcp_peer_uid, unix_peer_uid
 from thorp.net.protocol import HouseProtocol, Speaking
 
 log = logging.getLogger(__name__)
@@ -96,8 +96,7 @@ class TcpListener:
         self._host = host
         self._port = port
         self._setting = setting
-        peer = _tcp_peer if facts.kind == "local" else _unknown_peer
-        self._house = _House(replace(facts, tls=tls is not None), app, limits or HttpLimits(), tls, peer)
+        self._house = _House(replace(facts, tls=tls is not None), app, limits or HttpLimits(), tls, _tcp_peer)
 
     @property
     def facts(self) -> ListenerFacts:
@@ -164,7 +163,7 @@ class _House:
         app: ASGIApp,
         limits: HttpLimits,
         tls: ssl.SSLContext | None,
-        peer: Callable[[asyncio.Transport], PeerFacts],
+        peer_facts: Callable[[asyncio.Transport], PeerFacts],
     ) -> None:
         config = Config(
             app,
@@ -179,8 +178,8 @@ class _House:
             proxy_headers=False,  # else uvicorn believes `X-Forwarded-For` from this machine
         )
         tasks = TaskScope(f"{facts.kind} listener")
-        self._speaking = Speaking(config, ServerState(), limits, tasks, facts, peer)
-        self._premises = Premises(Gate(limits), limits, tasks, self._admit, tls)
+        self._speaking = Speaking(config, ServerState(), limits, tasks, facts)
+        self._premises = Premises(Gate(limits), limits, tasks, self._admit, peer_facts, tls)
         self._server: asyncio.Server | None = None
 
     @property
@@ -223,17 +222,14 @@ def _tcp_peer(wire: asyncio.Transport) -> PeerFacts:
     client: object = wire.get_extra_info("peername")
     server: object = wire.get_extra_info("sockname")
     if not (isinstance(client, tuple) and isinstance(server, tuple)):
-        return PeerFacts(None)
+        return UNKNOWN_PEER
     ends = cast("tuple[str, int]", client[:2]), cast("tuple[str, int]", server[:2])
-    return PeerFacts(is_same_user(tcp_peer_uid(*ends), own_uid()))
+    uid = tcp_peer_uid(*ends)
+    return PeerFacts(is_same_user(uid, own_uid()), is_stranger(uid, own_uid()))
 
 
 def _unix_peer(wire: asyncio.Transport) -> PeerFacts:
     return PeerFacts(is_same_user(unix_peer_uid(wire.get_extra_info("socket")), own_uid()))
-
-
-def _unknown_peer(_wire: asyncio.Transport) -> PeerFacts:
-    return PeerFacts(None)
 
 
 def why_not_bound(error: OSError, host: str, port: int, setting: str) -> ThorpError:

@@ -42,6 +42,11 @@ def is_same_user(uid: int | None, own: int) -> bool | None:
     return None if uid is None or uid == UNNAMEABLE else uid == own
 
 
+def is_stranger(uid: int | None, own: int) -> bool:
+    """Whether this is for certain another ordinary user. Root is none: it could read everything anyway."""
+    return uid is not None and uid not in {own, 0}
+
+
 def unix_peer_uid(connection: HasOptions) -> int | None:
     """The user who connected to this Unix socket."""
     if sys.platform != "linux":

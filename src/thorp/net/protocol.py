@@ -12,6 +12,7 @@ from typing import Any, cast
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -19,7 +20,7 @@ from thorp.base.errors import ThorpError
 from thorp.base.tasks import TaskScope
 from thorp.net.answers import last_words, send_refusal
 from thorp.net.door import Farewell, Visit
-from thorp.net.facts import LISTENER, PEER, ListenerFacts, PeerFacts
+from thorp.net.facts import LISTENER, PEER, ListenerFacts
 from thorp.net.hygiene import (
     Head,
     HeadTooLargeError,
@@ -42,7 +43,22 @@ class Speaking:
     limits: HttpLimits
     tasks: TaskScope
     facts: ListenerFacts
-    peer_facts: Callable[[asyncio.Transport], PeerFacts]
+
+
+class Flow(FlowControl):
+    """Remembers when we did not read: what the peer could not send meanwhile is not late."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._was_paused = False
+
+    def pause_reading(self) -> None:
+        super().pause_reading()
+        self._was_paused = True
+
+    def was_paused_since_asked(self) -> bool:
+        before, self._was_paused = self._was_paused, self.read_paused
+        return before
 
 
 class HouseProtocol(HttpToolsProtocol):
@@ -53,6 +69,7 @@ class HouseProtocol(HttpToolsProtocol):
         self._visit = visit
         self._running: RequestResponseCycle | None = None  # who may answer now; later ones wait in `pipeline`
         self._task: asyncio.Task[None] | None = None  # its handler
+        self._flow: Flow
         self._phase: asyncio.TimerHandle | None = None  # until when the peer has to do the next thing
         self._stall: asyncio.TimerHandle | None = None  # until when it has to take what we wrote
         self._in_head = False
@@ -69,8 +86,9 @@ class HouseProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire = cast("asyncio.Transport", transport)
         super().connection_made(wire)
+        self.flow = self._flow = Flow(wire)
         self._visit.wire = wire
-        self.app_state = {LISTENER: self._speaking.facts, PEER: self._speaking.peer_facts(wire)}
+        self.app_state = {LISTENER: self._speaking.facts, PEER: self._visit.facts}
         self._arm(self._limits.head_seconds, self._head_is_late)
 
     def data_received(self, data: bytes) -> None:
@@ -174,7 +192,7 @@ class HouseProtocol(HttpToolsProtocol):
         self._phase = self.loop.call_later(seconds, then, *arguments)
 
     def _head_is_late(self) -> None:
-        if self.flow.read_paused:  # by us, while an earlier request is answered
+        if self._flow.was_paused_since_asked():  # by us, while an earlier request is answered
             self._arm(self._limits.head_seconds, self._head_is_late)
         else:
             self._refuse(TooSlowError(f"The headers did not arrive within {self._limits.head_seconds:g} s."))
@@ -183,7 +201,7 @@ class HouseProtocol(HttpToolsProtocol):
         self._arm(self._limits.body_seconds, self._check_body, self._body_bytes)
 
     def _check_body(self, before: int) -> None:
-        if self.flow.read_paused or self._body_bytes - before >= self._limits.body_least:
+        if self._flow.was_paused_since_asked() or self._body_bytes - before >= self._limits.body_least:
             self._await_body()
         else:
             self._refuse(TooSlowError(f"The body stood still for {self._limits.body_seconds:g} s."))

@@ -28,5 +28,9 @@ class LocalSettings:
 class MeshSettings:
     """The listener for other nodes."""
 
-    host: str = setting("0.0.0.0", "Address that other nodes will reach this one on; nothing listens there yet.")  # noqa: S104  (the mesh is the LAN)
+    host: str = setting(
+        "0.0.0.0",  # noqa: S104  (the mesh is the LAN)
+        "Address that other nodes will reach this one on; nothing listens there yet.",
+        owner=True,
+    )
     port: int = setting(7080, "Port for other nodes; nothing listens there yet.", minimum=0, maximum=65535)

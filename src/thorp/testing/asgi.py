@@ -33,6 +33,7 @@ class Client:
 
     app: Application
     principal: Principal = NOBODY
+    at_home: bool = True
     headers: dict[str, str] = field(default_factory=dict[str, str])
     leave: asyncio.Event = field(default_factory=asyncio.Event)
     chunks: "asyncio.Queue[bytes]" = field(default_factory=asyncio.Queue[bytes])
@@ -72,7 +73,7 @@ class Client:
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             "client": ("127.0.0.1", 40_000),
             "server": ("127.0.0.1", 8737),
-            "state": {"thorp.principal": self.principal, "thorp.request_id": "test"},
+            "state": {"thorp.principal": self.principal, "thorp.request_id": "test", "thorp.at_home": self.at_home},
         }
 
 

@@ -59,7 +59,7 @@ class WebWorld:
         return self
 
     def client(self, principal: Principal = NOBODY, **headers: str) -> Client:
-        return Client(self.app, principal, {name.replace("_", "-"): value for name, value in headers.items()})
+        return Client(self.app, principal, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     async def ask(self, method: str, target: str, body: object = b"", principal: Principal = NOBODY) -> Heard:
         return await self.client(principal).ask(method, target, body)

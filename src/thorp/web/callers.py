@@ -12,6 +12,11 @@ def principal_of(request: Request) -> Principal:
     return found if isinstance(found, Principal) else NOBODY
 
 
+def is_at_home(request: Request) -> bool:
+    """Whether `access` found that somebody at this machine asks; without a word from it, nobody does."""
+    return request.scope.get("state", {}).get("thorp.at_home") is True
+
+
 class ReadableError(NotAllowedError):
     """A secret asked for over a connection that others can read along."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from thorp.access.claim import OneTimeCode
 from thorp.access.sessions import SESSION_SECONDS
 from thorp.base.moments import seconds_of
 from thorp.identity.principals import owner
@@ -61,6 +62,22 @@ def test_a_login_code_signs_in_once() -> None:
         return [(await world.ask("POST", "/api/v1/login", {"code": code})).status for _ in range(2)]
 
     assert told(story()) == [201, 401]
+
+
+def test_from_elsewhere_only_a_code_made_for_it_counts() -> None:
+    async def story() -> list[int]:
+        world = await WebWorld().opened()
+        away = world.client()
+        away.at_home = False
+
+        async def tried(verb: str, code: OneTimeCode) -> int:
+            return (await away.ask("POST", f"/api/v1/{verb}", {"code": code.text})).status
+
+        claims = [await tried("claim", world.desk.claim_code(anywhere=anywhere)) for anywhere in (False, True)]
+        logins = [await tried("login", world.desk.mint_login_code(anywhere=anywhere)) for anywhere in (False, True)]
+        return claims + logins
+
+    assert told(story()) == [401, 201, 401, 201]
 
 
 @pytest.mark.parametrize("body", [{}, {"code": 1}, {"code": None}, {"code": "x", "more": 1}, []])

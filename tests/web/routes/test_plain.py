@@ -64,6 +64,17 @@ def test_after_the_claim_the_same_form_signs_in() -> None:
     assert told(story()) == [303, 303]
 
 
+def test_from_elsewhere_only_a_code_made_for_it_counts() -> None:
+    async def story() -> list[int]:
+        world = WebWorld()
+        away = world.client()
+        away.at_home = False
+        codes = world.desk.claim_code(), world.desk.claim_code(anywhere=True)
+        return [(await away.ask("POST", "/plain/claim", f"code={code.text}".encode())).status for code in codes]
+
+    assert told(story()) == [401, 303]
+
+
 def test_the_status_page_shows_names_as_text() -> None:
     async def story() -> Heard:
         world = await WebWorld().opened()
@@ -85,7 +96,7 @@ def test_who_may_not_see_the_status_gets_a_page_with_the_way_in() -> None:
 def test_leaving_ends_the_session_and_takes_the_cookie_back() -> None:
     async def story() -> tuple[Heard, bool]:
         world = WebWorld()
-        session, _ = await world.desk.claim(world.desk.claim_code().text)
+        session, _ = await world.desk.claim(world.desk.claim_code().text, at_home=True)
         heard = await world.ask("POST", "/plain/leave", b"", owner(session.id))
         return heard, await world.desk.end_session(session.id)
 

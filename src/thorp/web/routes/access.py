@@ -8,7 +8,7 @@ from thorp.base.moments import rfc3339
 from thorp.identity.grants import SessionGrant
 from thorp.web.answers import json_answer
 from thorp.web.binding import BadParameterError, json_object
-from thorp.web.callers import principal_of, refuse_where_others_read
+from thorp.web.callers import is_at_home, principal_of, refuse_where_others_read
 from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, NounRoute, RawRoute, Route
 from thorp.wire.capabilities.keys import KEYS_CREATE, KEYS_LIST, KEYS_REVOKE
@@ -40,14 +40,16 @@ async def claimed(doors: Doors, _request: Request) -> Response:
 
 async def claim(doors: Doors, request: Request) -> Response:
     refuse_where_others_read(request)
-    session, token = await doors.desk.claim(code_in(json_object(await request.body())))
+    code = code_in(json_object(await request.body()))
+    session, token = await doors.desk.claim(code, at_home=is_at_home(request))
     doors.announce(NodeClaimed())
     return session_answer(session, token)
 
 
 async def login(doors: Doors, request: Request) -> Response:
     refuse_where_others_read(request)
-    return session_answer(*await doors.desk.login(code_in(json_object(await request.body()))))
+    code = code_in(json_object(await request.body()))
+    return session_answer(*await doors.desk.login(code, at_home=is_at_home(request)))
 
 
 async def end_session(doors: Doors, request: Request) -> Response:

@@ -14,7 +14,7 @@ from thorp.base.errors import NotFoundError, ThorpError
 from thorp.identity.scopes import Scope
 from thorp.web.answers import page, said
 from thorp.web.assets import asset_of
-from thorp.web.callers import principal_of, refuse_where_others_read
+from thorp.web.callers import is_at_home, principal_of, refuse_where_others_read
 from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, RawRoute, Route
 from thorp.wire.capabilities.node import StatusAnswer
@@ -72,7 +72,7 @@ async def claim(doors: Doors, request: Request) -> Response:
     was_claimed = doors.desk.claimed()
     enter = doors.desk.login if was_claimed else doors.desk.claim
     try:
-        session, token = await enter(code, CredentialKind.PAGES)
+        session, token = await enter(code, CredentialKind.PAGES, at_home=is_at_home(request))
     except ThorpError as error:
         return page("Not signed in", claim_form(claimed=was_claimed, problem=error.message), error.status)
     if not was_claimed:

@@ -2,8 +2,16 @@
 
 from pydantic import Field
 
-from thorp.wire.capability import Capability, Nothing
+from thorp.wire.capability import Capability
 from thorp.wire.model import Message
+
+
+class LoginCodeAsk(Message):
+    anywhere: bool = Field(
+        default=False,
+        description="Also from other computers, by other users of this machine and behind a proxy. Without it the code "
+        "counts only for the user who runs the node, on this machine.",
+    )
 
 
 class LoginCodeAnswer(Message):
@@ -16,6 +24,6 @@ LOGIN_CODE = Capability(
     name="login.code",
     version="1.0",
     summary="Makes a one-time code that signs one browser in; before the node is claimed, the claim code.",
-    request=Nothing,
+    request=LoginCodeAsk,
     answer=LoginCodeAnswer,
 )
