@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from thorp.access.claim import ClaimDesk
-from thorp.access.credentials import hash_of, new_owner_token, parse
+from thorp.access.credentials import new_owner_token
 from thorp.access.keys import KeyRing
 from thorp.access.live import LiveCalls
 from thorp.access.sessions import SessionBook
@@ -27,10 +27,8 @@ class House:
         self.ring = KeyRing(self.shelves.keys, self.clock, self.randomness)
         self.sessions = SessionBook(self.shelves.sessions, self.clock)
         self.desk = ClaimDesk(self.shelves.claims, self.shelves.sessions, self.live_calls, self.clock, self.randomness)
-        self.owner_token = new_owner_token(self.randomness)
-        self.known = Known(
-            self.ring, self.sessions, hash_of(parse(self.owner_token).secret), lambda: self.open_inference
-        )
+        self.owner_token, owner_hash = new_owner_token(self.randomness)
+        self.known = Known(self.ring, self.sessions, owner_hash, lambda: self.open_inference)
 
     async def key(self, *scopes: Scope, **wishes) -> str:
         """The text of a fresh key."""

@@ -171,9 +171,18 @@ def test_new_secrets_and_ids_fit_the_format() -> None:
 
     assert parse(key).kind is CredentialKind.KEY
     assert parse(written(new_id(CredentialKind.SESSION, randomness), new_secret(randomness))).kind == "s"
-    assert parse(new_owner_token(randomness)).kind is CredentialKind.OWNER
     assert new_secret(randomness) != new_secret(randomness)
     assert len(base64.urlsafe_b64decode(new_secret(randomness) + "=")) == 32
+
+
+def test_every_owner_token_is_new_and_proven_by_its_hash() -> None:
+    randomness = FakeRandomness()
+    (first, first_hash), (second, second_hash) = new_owner_token(randomness), new_owner_token(randomness)
+
+    assert parse(second).kind is CredentialKind.OWNER
+    assert proves(parse(first), first_hash)
+    assert proves(parse(second), second_hash)
+    assert not proves(parse(first), second_hash)
 
 
 def test_crockford_draws_from_its_whole_alphabet() -> None:

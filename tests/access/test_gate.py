@@ -25,7 +25,7 @@ class Place:
     kind: str = "local"
     tls: bool = False
     same_user: bool | None = True
-    stranger: bool = False
+    at_home: bool = True
 
 
 @dataclass
@@ -127,7 +127,7 @@ async def interrupted(house, app: App, exchange: Exchange, cut: Callable[[], Awa
     [
         (Place(), True),
         (Place("socket"), True),
-        (Place(same_user=False, stranger=True), False),
+        (Place(at_home=False), False),
         (Place("exposed", tls=True), False),
     ],
 )

@@ -14,10 +14,10 @@ from thorp.identity.scopes import Scope
 from thorp.identity.trust import Trust
 
 LISTENERS = [("local", False), ("socket", False), ("exposed", True), ("exposed", False)]
-PEERS = [(True, False), (False, True), (False, False), (None, False), (None, True)]
+PEERS = [(True, True), (False, False), (None, False), (None, True)]
 EVERY_PLACE = [
-    RequestFacts(listener, tls, same_user, stranger, forwarded, None)
-    for (listener, tls), (same_user, stranger), forwarded in product(LISTENERS, PEERS, (True, False))
+    RequestFacts(listener, tls, same_user, at_home, forwarded, None)
+    for (listener, tls), (same_user, at_home), forwarded in product(LISTENERS, PEERS, (True, False))
 ]
 WRONG = "A" * 43
 
@@ -49,12 +49,10 @@ def test_without_a_credential_the_place_grants_little(house, place: RequestFacts
     assert says(house, place) == expected
 
 
-def test_at_home_is_this_machine_directly_and_no_stranger() -> None:
-    """Where nobody can tell who asks, it is not for certain a stranger: codes have to work on every system."""
-    homes = {(one.listener, one.same_user, one.stranger) for one in EVERY_PLACE if is_at_home(one)}
+def test_at_home_is_our_own_user_directly_on_the_listeners_of_this_machine() -> None:
+    homes = {(one.listener, one.at_home, one.forwarded) for one in EVERY_PLACE if is_at_home(one)}
 
-    assert homes == {(place, user, False) for place in ("local", "socket") for user in (True, False, None)}
-    assert not any(is_at_home(one) for one in EVERY_PLACE if one.forwarded)
+    assert homes == {(place, True, False) for place in ("local", "socket")}
 
 
 @pytest.mark.parametrize("place", EVERY_PLACE, ids=str)

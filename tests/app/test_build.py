@@ -24,5 +24,14 @@ def test_the_services_start_below_what_stands_on_them(tmp_path: Path) -> None:
 def test_the_owners_token_is_the_owner_over_tcp_and_a_stranger_is_not(tmp_path: Path) -> None:
     with running_node(tmp_path / "home") as node:
         token = node.paths.owner_token.read_text()
+        assert node.paths.owner_token.stat().st_mode & 0o7777 == 0o600
         asked = [node.over_tcp(key).request("GET", "/api/v1/keys").status for key in (token, "", token[:-1] + "!")]
     assert asked == [200, 401, 401]
+
+
+def test_every_start_has_its_own_owner_token(tmp_path: Path) -> None:
+    tokens: set[str] = set()
+    for _ in range(2):
+        with running_node(tmp_path / "home") as node:
+            tokens.add(node.paths.owner_token.read_text())
+    assert len(tokens) == 2

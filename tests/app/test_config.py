@@ -6,14 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thorp.app.config import (
+    LARGEST_FILE,
     BadConfigError,
     ConfigFile,
+    ConfigTooLongError,
     EditedMeanwhileError,
     NotTomlError,
     Origin,
     Sources,
     check,
     evaluate,
+    evaluate_change,
     line_numbers,
     load,
 )
@@ -103,6 +106,37 @@ def test_all_mistakes_are_found_in_one_go() -> None:
         evaluate(sources)
 
 
+WRONG = "# a\n[local]\nprot = 1\nport = -1\n[logs]\nlevel = 'loud'\n"
+LESS = "# a\n[local]\nport = -1\n[logs]\nlevel = 'loud'\n"
+
+
+def test_mistakes_that_were_there_before_may_stay_as_warnings() -> None:
+    effective = evaluate_change(Sources(WRONG), LESS, evaluate(Sources(TEXT)).held, lenient=True)
+
+    assert [warning.partition(" (")[0] for warning in effective.warnings] == ["`local.port`", "`logs.level`"]
+    assert "line 3" in effective.warnings[0]
+    assert (effective.settings.local.port, effective.settings.logs.level) == (9001, "debug")
+    assert evaluate_change(Sources(WRONG), LESS, lenient=True).settings.local.port == 8737
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_a_new_mistake_is_refused_with_the_old_ones_where_they_stand_now(*, lenient: bool) -> None:
+    with pytest.raises(BadConfigError) as caught:
+        evaluate_change(Sources(WRONG), LESS + "[mesh]\nport = 'x'\n", lenient=lenient)
+
+    lines = caught.value.message.splitlines()[1:]
+    places = (
+        "`local.port` (config.toml, line 4)",
+        "`logs.level` (config.toml, line 6)",
+        "`mesh.port` (config.toml, line 7)",
+    )
+    assert all(place in line for place, line in zip(places, lines, strict=True))
+
+
+def test_a_change_that_mends_everything_needs_no_leniency() -> None:
+    assert evaluate_change(Sources(WRONG), TEXT, lenient=False) == evaluate(Sources(TEXT))
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused_in_our_words(text: str) -> None:
     effective, problems = check(Sources(text))
@@ -159,6 +193,17 @@ def test_the_file_is_loaded_below_the_environment(file: ConfigFile) -> None:
     assert effective.settings.logs.level == "error"
     assert effective.settings.mesh.port == 1
     assert str(file.path) in effective.held["local.port"].where
+
+
+def test_more_than_is_read_is_not_written(file: ConfigFile) -> None:
+    file.replace(None, TEXT)
+
+    with pytest.raises(ConfigTooLongError, match="nothing was written"):
+        file.replace(TEXT, "# é" + "x" * (LARGEST_FILE - 3))
+    assert file.read() == TEXT
+    longest = "#" * LARGEST_FILE
+    file.replace(TEXT, longest)
+    assert file.read() == longest
 
 
 def test_what_somebody_wrote_meanwhile_is_not_overwritten(file: ConfigFile) -> None:

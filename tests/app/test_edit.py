@@ -50,11 +50,29 @@ def test_a_set_key_changes_its_value_and_nothing_else(before: str, key: str, val
         ("local.port = 1\n# after\n", "local.port", "# after\n"),
         ("[local]\nprot = 1\nport = 2\n", "local.prot", "[local]\nport = 2\n"),
         ("nonsense = 1\n", "nonsense", ""),
+        ("[local]\nport = 1\n", "local.port", ""),
+        ("[local]\nport = 1\n\n[mesh]\nport = 2\n", "local.port", "[mesh]\nport = 2\n"),
+        ("[mesh]\nport = 2\n\n[local]\nport = 1\n", "local.port", "[mesh]\nport = 2\n"),
+        ("[mesh]\r\nport = 2\r\n\r\n[local]\r\nport = 1\r\n", "local.port", "[mesh]\r\nport = 2\r\n"),
+        ("[local] # mine\nport = 1\n", "local.port", "[local] # mine\n"),
+        ("[local]\n# mine\nport = 1\n", "local.port", "[local]\n# mine\n"),
+        ("local = {port = 1}\n", "local.port", ""),
+        ("local = {port = 1} # mine\n", "local.port", "local = {} # mine\n"),
+        ("[a.b]\nc = 1\n[d]\ne = 1\n", "a.b.c", "[d]\ne = 1\n"),
+        ("[[a.b]]\n[d]\n[a]\n", "a.b", "[d]\n[a]\n"),
+        ("[a.b]\nc = 1\n[d]\ne = 1\n[a.f]\ng = 1\n", "a.b.c", "[d]\ne = 1\n[a.f]\ng = 1\n"),
         ("", "local.port", ""),
     ],
 )
 def test_an_unset_key_is_gone_even_if_it_was_a_mistake(before: str, key: str, after: str) -> None:
     assert unset_key(before, key) == after
+
+
+def test_a_section_that_comes_and_goes_leaves_nothing_behind() -> None:
+    text = TEXT
+    for _ in range(3):
+        text = unset_key(set_key(text, "logs.level", "debug"), "logs.level")
+    assert text == TEXT
 
 
 def test_an_unknown_key_is_neither_set_nor_unset() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from thorp.app.environment import Environment
-from thorp.app.home import leftovers, make_home, remove
+from thorp.app.home import has_lost_its_key, leftovers, make_home, remove
 from thorp.app.lock import HomeLock, HomeTakenError
 from thorp.app.paths import Paths, paths_of
 from thorp.base.clock import SystemClock
@@ -26,6 +26,23 @@ def test_a_home_is_made_once_and_stays_as_it_is(paths: Paths) -> None:
     assert first["node_id"] == again["node_id"]
     assert paths.config_file.read_text() == "# mine\n"
     assert paths.keys.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("key", "database", "lost"),
+    [(False, False, False), (True, False, False), (True, True, False), (False, True, True)],
+)
+def test_an_identity_is_lost_only_where_a_node_ran_before(
+    paths: Paths, *, key: bool, database: bool, lost: bool
+) -> None:
+    make_home(paths)
+    if not key:
+        (paths.keys / "node.key").unlink()
+    if database:
+        paths.db.touch()
+    assert has_lost_its_key(paths) is lost
+    assert make_home(paths)["new_identity"] is lost
+    assert not has_lost_its_key(paths)
 
 
 def test_only_stale_run_files_and_unfinished_ones_go(paths: Paths) -> None:

@@ -222,7 +222,21 @@ def test_a_mistake_that_stands_in_the_file_can_be_mended_by_a_change(file: Confi
     with pytest.raises(UnknownKeyError):
         case.change({"logs.level": "debug"})
     case.change({"local.prot": None})
-    assert file.read() == "[local]\n"
+    assert file.read() == ""
+
+
+def test_one_of_two_mistakes_can_be_taken_out_and_the_other_setting_stays_as_it_runs(file: ConfigFile) -> None:
+    case = case_of(file, Part())
+    case.change({"local.hosts": ["attic"]})
+    file.path.write_text("[local]\nprot = 1\nhosts = 5\n")
+
+    case.change({"local.prot": None})
+
+    assert file.read() == "[local]\nhosts = 5\n"
+    assert case.keeper.running.local.hosts == case.parts[0].now.local.hosts == ("attic",)
+    with pytest.raises(BadValueError, match=r"config\.toml, line 2"):
+        case.change({"logs.level": "debug"})
+    assert file.read() == "[local]\nhosts = 5\n"
 
 
 def test_a_file_edited_by_hand_is_followed_on_reload(file: ConfigFile) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from thorp.app.run import ASKED_BY
 from thorp.testing.process import DidNotStartError, running_node, start_node
 
 
@@ -16,6 +17,25 @@ def test_a_signal_ends_it_in_order_and_takes_its_run_files_along(tmp_path: Path,
     assert node.end(number) == 0
     assert not any(one.exists() for one in left)
     assert node.paths.lock.read_bytes() == b""
+
+
+def test_the_log_says_in_words_what_ended_it(tmp_path: Path) -> None:
+    node = start_node(tmp_path / "home")
+    assert node.end(signal.SIGTERM) == 0
+    assert "stopping: the system asked it to end (SIGTERM)" in [line["message"] for line in node.log()]
+    assert sorted(one.name for one in ASKED_BY if one.name not in ASKED_BY[one]) == []
+
+
+def test_a_lost_key_is_a_new_identity_and_the_log_says_so(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    first = start_node(home)
+    kept = first.key("node:read")["id"]
+    assert first.end() == 0
+    (home / "keys" / "node.key").unlink()
+    with running_node(home) as node:
+        assert node.ready.node_id != first.ready.node_id
+        assert [one["id"] for one in node.owner().request("GET", "/api/v1/keys").data["keys"]] == [kept]
+        assert [line["level"] for line in node.log() if "new identity" in line["message"]] == ["warning"]
 
 
 def test_a_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:

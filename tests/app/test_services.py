@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from thorp.app.services import CapabilityService, ListenerService, StoreService
+from thorp.app.services import CapabilityService, ListenerService, StoreService, close_listener
 from thorp.app.tree import ServiceTree
 from thorp.base.service import Service
 from thorp.bus.dispatch import Bus
@@ -81,6 +81,12 @@ def test_one_broken_capability_leaves_the_others_listed() -> None:
         "test.one": (False, "its self-test failed: no such device"),
         "test.two": (True, ""),
     }
+
+
+def test_a_listener_is_closed_in_one_way() -> None:
+    door = Door()
+    asyncio.run(close_listener(door))
+    assert door.told == ["stop accepting", "drain for 1 s"]
 
 
 def test_a_listener_stops_accepting_before_it_drains() -> None:

@@ -16,9 +16,11 @@ from thorp.testing.clock import FakeClock
 class Diary:
     lines: list[str] = field(default_factory=list)
     fatal: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def told(self, branch: Branch) -> None:
         self.lines.append(f"{branch.spec.name} {branch.state}")
+        self.messages.append(branch.message)
 
 
 @dataclass
@@ -131,6 +133,29 @@ def test_the_end_of_one_that_may_not_end_is_the_end_of_the_node() -> None:
 
     asyncio.run(story())
     assert diary.fatal == ["the service `a` ended: The service `a` ended by itself."]
+
+
+@pytest.mark.parametrize("restart", Restart)
+def test_why_one_failed_is_told_without_its_folder_and_logged_with_it(
+    restart: Restart, caplog: pytest.LogCaptureFixture
+) -> None:
+    diary = Diary()
+
+    async def fails(life: Life) -> None:
+        life.ready()
+        raise ConflictError("`/srv/ann/thorp.db` is locked.")
+
+    async def story() -> None:
+        tree = tree_of(diary, worker("a", 1, fails, restart=restart))
+        await tree.start()
+        while tree.branches[0].state not in {ServiceState.FAILED, ServiceState.RESTARTING}:
+            await asyncio.sleep(0)
+        await tree.stop("enough")
+
+    asyncio.run(story())
+    assert any("`thorp.db` is locked." in message for message in diary.messages)
+    assert "/srv" not in "".join([*diary.messages, *diary.fatal])
+    assert "`/srv/ann/thorp.db` is locked." in caplog.text
 
 
 def test_one_that_does_not_stop_in_time_is_cancelled() -> None:

@@ -38,6 +38,7 @@ class Door:
     colour: Colour = setting(Colour.RED, "Its paint.", live=True)
     side: str = setting("left", "Where the handle is.", choices=("left", "right"))
     guests: tuple[str, ...] = setting((), "Who may enter.", live=True)
+    sign: str = setting("", "What is written on it.", maximum=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ def known(name: str) -> SettingField:
 
 
 def test_a_class_describes_its_settings_in_order() -> None:
-    assert list(KNOWN) == [f"door.{name}" for name in ("name", "width", "share", "open", "colour", "side", "guests")]
+    assert list(KNOWN) == [
+        f"door.{name}" for name in ("name", "width", "share", "open", "colour", "side", "guests", "sign")
+    ]
     width = known("width")
     assert (width.default, width.help, width.live, width.minimum, width.maximum) == (90, "Centimetres.", False, 60, 240)
     assert known("open").live
@@ -69,6 +72,7 @@ def test_a_class_describes_its_settings_in_order() -> None:
         ("open", "true or false"),
         ("colour", "one of red, blue"),
         ("guests", "a list of words"),
+        ("sign", "text of at most 5 characters"),
     ],
 )
 def test_what_is_allowed_is_said_in_words(name: str, allowed: str) -> None:
@@ -84,6 +88,7 @@ def test_what_is_allowed_is_said_in_words(name: str, allowed: str) -> None:
         ("open", True, True),
         ("colour", "blue", Colour.BLUE),
         ("side", "right", "right"),
+        ("sign", "größe", "größe"),
         ("guests", ["ann", "ben"], ("ann", "ben")),
     ],
 )
@@ -99,6 +104,9 @@ def test_a_value_of_the_right_kind_is_taken(name: str, raw: object, value: Value
     [
         ("name", 5),
         ("name", "two\nlines"),
+        ("name", "\x9b2J"),
+        ("name", "half \udcff"),
+        ("sign", "sixsix"),
         ("width", "100"),
         ("width", True),
         ("width", 100.0),

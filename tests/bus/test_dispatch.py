@@ -360,6 +360,21 @@ def test_an_offer_whose_self_test_fails_is_not_listed_and_says_why() -> None:
     assert world.changes == [CapabilityChanged(id="test.thing@1.0", listed=False, reason=entry.reason)]
 
 
+def test_a_self_test_that_fails_does_not_tell_in_which_folder() -> None:
+    async def fails() -> None:
+        raise FileNotFoundError(2, "No such file", "/srv/ann/model.gguf")
+
+    async def story() -> World:
+        world = World()
+        await world.bus.register(Offer(capability(), unary=says_back, self_test=fails))
+        return world
+
+    world = told(story())
+    reason = "its self-test failed: [Errno 2] No such file: 'model.gguf'"
+    assert world.bus.entries[0].reason == reason
+    assert world.changes == [CapabilityChanged(id="test.thing@1.0", listed=False, reason=reason)]
+
+
 def test_the_floor_stands_before_the_input_is_looked_at() -> None:
     async def story() -> None:
         world = World()

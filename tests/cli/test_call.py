@@ -81,7 +81,9 @@ def test_a_stream_that_just_ends_is_told(thorp: Thorp, node: FakeNode) -> None:
     assert "ended without an answer" in found.err
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"text"', "null", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '"text"', "null", "[" * 100_000, '{"a": 1, "a": 2}', '{"a": NaN}', '{"a": "\udcff"}']
+)
 def test_what_is_no_object_is_refused_before_anybody_is_asked(text: str) -> None:
     with pytest.raises(BadJsonError, match=r"^The input"):
         json_object(text, "the input")
@@ -90,4 +92,8 @@ def test_what_is_no_object_is_refused_before_anybody_is_asked(text: str) -> None
 def test_bad_json_is_a_usage_error(thorp: Thorp, node: FakeNode) -> None:
     assert thorp("call", "node.echo", "{").code == 2
     assert thorp("call", "node.echo", "--params", "5").code == 2
+    found = thorp("call", "node.echo", '{"a": 1, "a": 2}')
+    assert (found.code, found.out) == (2, "")
+    assert found.err == 'The input is not taken. The key "a" occurs twice in one JSON object; leave one of them out.\n'
+    assert thorp("call", "node.echo", "{}", "--params", '{"a": 1, "a": 2}', "--json").error["code"] == "cli.bad_json"
     assert node.asked == []

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Thorp
 from tests.cli.fake_node import FakeNode
 from thorp.app.settings import KEYS
-from thorp.cli.config import shown, told
+from thorp.cli.config import aligned, shown, told
 
 ROW = {"key": "local.port", "value": 9001, "origin": "flag", "default": 8737, "live": False, "help": "A port."}
 OUTCOME = {"applied": ["logs.level"], "needs_restart": ["local.port"], "shadowed": []}
@@ -145,7 +145,29 @@ def test_a_mistake_in_the_file_can_be_taken_out(thorp: Thorp) -> None:
 
     assert thorp("config", "show").code == 2
     assert thorp("config", "unset", "local.prot").code == 0
-    assert text_of(thorp) == "# mine\n[local]\n"
+    assert text_of(thorp) == "# mine\n"
+
+
+def test_one_of_two_mistakes_can_be_taken_out_and_the_other_is_warned_of(thorp: Thorp) -> None:
+    thorp.home.mkdir()
+    (thorp.home / "config.toml").write_text("[local]\nprot = 1\nport = -1\n")
+
+    refused = thorp("config", "set", "logs.level", "debug")
+    assert refused.code == 2
+    assert "line 2" in refused.err
+    assert "line 3" in refused.err
+    found = thorp("config", "unset", "local.prot")
+    assert (found.code, text_of(thorp)) == (0, "[local]\nport = -1\n")
+    assert f"Warning: `local.port` ({thorp.home}/config.toml, line 2) cannot be `-1`" in found.err
+    assert thorp("config", "unset", "local.port").err == f"Written to {thorp.home}/config.toml.\n"
+
+
+def test_a_name_without_end_is_refused(thorp: Thorp) -> None:
+    found = thorp("config", "set", "node.name", "x" * 65)
+
+    assert found.code == 2
+    assert "it takes text of at most 64 characters." in found.err
+    assert thorp("config", "set", "node.name", "x" * 64).code == 0
 
 
 def test_the_paths_are_shown(thorp: Thorp) -> None:
@@ -228,3 +250,11 @@ def test_values_are_shown_as_they_are_set(value: object, text: str) -> None:
 
 def test_an_outcome_without_anything_has_a_sentence_too() -> None:
     assert told({"applied": [], "needs_restart": [], "shadowed": []}, "Nothing.") == "Nothing."
+
+
+def test_origins_line_up_unless_that_would_break_lines() -> None:
+    lines = [("local.port = 1", "file"), ("a = 1", "default")]
+
+    assert aligned(lines, None) == len("local.port = 1")
+    assert aligned(lines, len("local.port = 1  # default")) == len("local.port = 1")
+    assert aligned(lines, len("local.port = 1  # default") - 1) == 0

@@ -50,6 +50,7 @@ def test_the_node_is_closed_when_that_was_confirmed(thorp: Thorp, open_node: Fak
     assert thorp("unexpose").code == 2
     assert [one.method for one in open_node.asked] == ["GET"]
     assert "cannot reach the node any more" in thorp("unexpose", "--yes").out
+    assert thorp("-q", "unexpose", "--yes").out == ""
     open_node.says("DELETE", "/api/v1/exposure", {"was_open": False})
     assert "closed already" in thorp("unexpose", "--yes").out
 

@@ -61,6 +61,8 @@ def test_a_no_ends_the_command(monkeypatch: pytest.MonkeyPatch, answer: str) -> 
     at_a_terminal(monkeypatch, answer)
     with pytest.raises(click.Abort):
         Frame().confirm("Really?", yes=False)
+    assert isinstance(sys.stderr, Person)
+    assert sys.stderr.getvalue().endswith("Nothing was changed.\n")
 
 
 def test_a_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

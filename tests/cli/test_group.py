@@ -41,6 +41,34 @@ def test_an_unknown_name_is_none_and_told_when_it_is_resolved() -> None:
         cli.resolve_command(context_of(cli), ["statsu"])
 
 
+@pytest.mark.parametrize(
+    ("path", "typed", "meant"),
+    [("", "start", "up"), ("", "stop", "down"), ("", "settings", "config"), ("", "key", "keys"),
+     ("keys", "mak", "create"), ("keys", "lst", "list"), ("sessions", "revoke", ""), ("", "xyzzy", "")],
+)  # fmt: skip
+def test_the_nearest_command_is_named_by_its_name_or_by_what_it_does(path: str, typed: str, meant: str) -> None:
+    group = cli.get_command(context_of(cli), path) if path else cli
+    assert isinstance(group, TableGroup)
+    with pytest.raises(UnknownCommandError) as caught:
+        group.resolve_command(context_of(group), [typed])
+
+    assert ("Did you mean" in caught.value.message) is bool(meant)
+    assert f"Did you mean `{meant}`?" in caught.value.message or not meant
+
+
+@pytest.mark.parametrize("path", [entry.path for entry in COMMANDS])
+def test_what_an_option_takes_is_named_for_people(path: str) -> None:
+    command: click.Command = cli
+    for name in path.split():
+        assert isinstance(command, TableGroup)
+        found = command.get_command(context_of(command), name)
+        assert found
+        command = found
+    shown = [one.make_metavar(context_of(command)) for one in command.params if not getattr(one, "hidden", False)]
+
+    assert [one for one in shown if any(word in one for word in ("RANGE", "INTEGER", "FLOAT", "TEXT"))] == []
+
+
 def test_names_are_completed_from_the_table() -> None:
     assert [item.value for item in cli.shell_complete(context_of(cli), "un")] == ["unexpose"]
     assert {item.value: item.help for item in cli.shell_complete(context_of(cli), "k")} == {

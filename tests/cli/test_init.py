@@ -13,6 +13,21 @@ def test_it_makes_a_home_and_does_so_once(tmp_path: Path) -> None:
     assert first["node_id"] == again["node_id"]
 
 
+def test_a_new_identity_is_warned_of(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert "new identity" not in run_thorp(home, "init").stderr
+    (home / "data" / "thorp.db").touch()
+    (home / "keys" / "node.key").unlink()
+    found = run_thorp(home, "init")
+    assert "Warning: This node has a new identity: keys/node.key was missing." in found.stderr
+    assert "new identity" not in run_thorp(home, "init").stderr
+
+
+def test_quiet_says_nothing(tmp_path: Path) -> None:
+    done = run_thorp(tmp_path / "home", "-q", "init")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_path_comes_before_the_usual_place(tmp_path: Path) -> None:
     other = tmp_path / "other"
     run_thorp(tmp_path / "home", "init", "--path", str(other))

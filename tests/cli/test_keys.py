@@ -1,12 +1,17 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from tests.cli.conftest import Thorp
+from tests.cli.conftest import Result, Thorp
 from tests.cli.fake_node import FakeNode
+from tests.cli.terminal import on_a_terminal
 from thorp.cli.keys import BadExpiryError, moment
+from thorp.cli.when import when
 from thorp.testing.clock import FakeClock
 from thorp.wire.capabilities.keys import KeyRequest, KeysAnswer, NewKeyAnswer
 
-NEW = {
+NEW: dict[str, Any] = {
     "id": "k7h3mqx2p",
     "key": "thorp_k7h3mqx2p_secret",
     "name": "laptop",
@@ -77,7 +82,10 @@ def test_a_bad_expiry_ends_with_code_2_and_asks_nobody(thorp: Thorp, keys: FakeN
 
 
 def test_keys_are_listed(thorp: Thorp, keys: FakeNode) -> None:
-    assert "k7h3mqx2p" in thorp("keys", "list").out
+    found = thorp("keys", "list").out
+    assert "k7h3mqx2p" in found
+    assert when(ROW["created"]) in found
+    assert "T10:00" not in found
     assert thorp("keys", "list", "--json").json == {"keys": [ROW]}
     keys.says("GET", "/api/v1/keys", {"keys": []})
     assert "There are no keys" in thorp("keys", "list").err
@@ -93,6 +101,7 @@ def test_a_key_is_revoked_when_that_was_confirmed(thorp: Thorp, keys: FakeNode) 
 
     assert found.out == "Revoked the key `laptop` (k7h3mqx2p).\n"
     assert (keys.asked[-1].method, keys.asked[-1].path) == ("DELETE", "/api/v1/keys/k7h3mqx2p")
+    assert thorp("-q", "keys", "revoke", "k7h3mqx2p", "--yes") == Result(0, "", "")
 
 
 def test_nothing_is_revoked_without_a_yes(thorp: Thorp, keys: FakeNode) -> None:
@@ -101,6 +110,23 @@ def test_nothing_is_revoked_without_a_yes(thorp: Thorp, keys: FakeNode) -> None:
     assert found.code == 2
     assert "--yes" in found.err
     assert {asked.method for asked in keys.asked} == {"GET"}
+
+
+def test_a_no_says_that_nothing_was_changed(home: Path, keys: FakeNode) -> None:
+    seen = on_a_terminal(home, "keys", "revoke", "k7h3mqx2p", typed="n\n")
+
+    assert seen.endswith("Nothing was changed.\n")
+    assert {asked.method for asked in keys.asked} == {"GET"}
+
+
+def test_keys_are_listed_one_by_one_where_the_terminal_is_narrow(home: Path, keys: FakeNode) -> None:
+    keys.says("GET", "/api/v1/keys", {"keys": [ROW, ROW | {"name": "phone", "scopes": ["node:read"]}]})
+    seen = on_a_terminal(home, "keys", "list", columns=60, TZ="UTC0")
+
+    assert seen == (
+        "id: k7h3mqx2p\nname: laptop\nscopes: inference\ncreated: 2026-11-20 10:00\n\n"
+        "id: k7h3mqx2p\nname: phone\nscopes: node:read\ncreated: 2026-11-20 10:00\n"
+    )
 
 
 def test_a_dry_run_says_what_would_go_and_does_nothing(thorp: Thorp, keys: FakeNode) -> None:

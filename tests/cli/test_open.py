@@ -4,6 +4,7 @@ import pytest
 
 from tests.cli.conftest import Thorp
 from tests.cli.fake_node import FakeNode
+from thorp.cli.when import when
 
 ANSWER = {"code": "7H3MQX2P", "url": "http://127.0.0.1:8737/#code=7H3MQX2P", "expires": "2026-11-20T10:15:00.000Z"}
 
@@ -33,7 +34,7 @@ def test_elsewhere_the_address_is_printed(
 
     assert opened == []
     assert found.out == f"{ANSWER['url']}\n"
-    assert ANSWER["expires"] in found.err
+    assert found.err == f"Works once, until {when(ANSWER['expires'])}.\n"
 
 
 def test_a_code_for_anywhere_is_printed_to_be_typed_elsewhere(thorp: Thorp, opened: list[str], node: FakeNode) -> None:
@@ -41,6 +42,7 @@ def test_a_code_for_anywhere_is_printed_to_be_typed_elsewhere(thorp: Thorp, open
 
     assert opened == []
     assert found.out == f"{ANSWER['code']}\n"
+    assert f"until {when(ANSWER['expires'])}." in found.err
     assert node.asked[-1].body == {"anywhere": True}
 
 

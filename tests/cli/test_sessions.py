@@ -1,10 +1,13 @@
+from typing import Any
+
 import pytest
 
 from tests.cli.conftest import Thorp
 from tests.cli.fake_node import FakeNode
+from thorp.cli.when import when
 from thorp.wire.capabilities.sessions import EndedAnswer, SessionsAnswer, SessionsEnd
 
-THIS = {
+THIS: dict[str, Any] = {
     "id": "s4q7m2x9a",
     "created": "2026-11-20T10:00:00.000Z",
     "expires": "2026-12-20T10:00:00.000Z",
@@ -32,7 +35,8 @@ def test_sessions_are_listed(thorp: Thorp, sessions: FakeNode) -> None:
     titles, *rows = (line.split() for line in thorp("sessions", "list").out.splitlines())
 
     assert titles == ["id", "created", "expires", "this"]
-    assert [(row[0], row[3:]) for row in rows] == [("s00000001", []), ("s00000002", []), ("s4q7m2x9a", ["yes"])]
+    assert [(row[0], row[5:]) for row in rows] == [("s00000001", []), ("s00000002", []), ("s4q7m2x9a", ["yes"])]
+    assert rows[0][1:5] == f"{when(THIS['created'])} {when(THIS['expires'])}".split()
     assert thorp("sessions", "list", "--json").json == {"sessions": [OLD, LOST, THIS]}
     sessions.says("GET", "/api/v1/sessions", {"sessions": []})
     assert "No browser is signed in" in thorp("sessions", "list").err
@@ -46,6 +50,7 @@ def test_the_answers_here_are_those_that_nodes_give() -> None:
 def test_a_session_is_ended_when_that_was_confirmed(thorp: Thorp, sessions: FakeNode) -> None:
     assert thorp("sessions", "end", "s00000002", "--yes").out == "Ended the session s00000002.\n"
     assert asked_to_do(sessions) == [("DELETE", "/api/v1/sessions/s00000002")]
+    assert thorp("-q", "sessions", "end", "s00000002", "--yes").out == ""
     assert thorp("sessions", "end", "s00000002", "--yes", "--json").json == {"ended": ["s00000002"]}
 
 

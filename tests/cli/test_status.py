@@ -1,11 +1,14 @@
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Thorp
 from tests.cli.fake_node import STATUS, FakeNode
+from tests.cli.terminal import on_a_terminal
 from thorp.cli.status import facts, size, span
+from thorp.cli.when import when
 from thorp.wire.capabilities.node import StatusAnswer
 
 
@@ -23,10 +26,16 @@ def test_the_status_is_drawn_for_people(thorp: Thorp, node: FakeNode) -> None:
     found = thorp("status")
 
     assert found.code == 0
-    assert found.out.startswith("attic is running since 2026-11-20T10:00:00.000Z (1 h 2 min)\n")
+    assert found.out.startswith(f"attic is running since {when('2026-11-20T10:00:00.000Z')} (1 h 2 min)\n")
     for part in ("http://127.0.0.1:8737", "62 MB", "1.5 GB free of unknown", "llm.chat@1.0: no slot is ready"):
         assert part in found.out
     assert "192.0.2.7" not in found.out
+
+
+def test_the_time_is_that_of_the_persons_zone(home: Path, node: FakeNode) -> None:
+    node.says("GET", "/api/v1/status", STATUS)
+
+    assert on_a_terminal(home, "status", TZ="XYZ-3:45").startswith("attic is running since 2026-11-20 13:45 (")
 
 
 def test_with_json_it_is_the_answer_untouched(thorp: Thorp, node: FakeNode) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from thorp.testing.process import run_thorp
+from thorp.testing.process import detached_node, run_thorp
 
 
 def test_in_the_background_it_returns_when_the_node_is_ready(tmp_path: Path) -> None:
@@ -20,6 +20,18 @@ def test_in_the_background_it_returns_when_the_node_is_ready(tmp_path: Path) -> 
         assert again.returncode == 8
         assert json.loads(again.stderr)["error"]["code"] == "app.home_taken"
         assert str(ready["pid"]) in again.stderr
+    finally:
+        assert run_thorp(home, "down").returncode == 0
+
+
+def test_a_new_identity_is_warned_of_in_the_background_too(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with detached_node(home):
+        pass
+    (home / "keys" / "node.key").unlink()
+    try:
+        done = run_thorp(home, "up", "--detach", "--port", "0")
+        assert done.stderr.count("Warning: This node has a new identity: keys/node.key was missing.") == 1
     finally:
         assert run_thorp(home, "down").returncode == 0
 

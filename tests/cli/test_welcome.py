@@ -1,41 +1,12 @@
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.fake_node import STATUS, FakeNode
+from tests.cli.terminal import on_a_terminal
 from thorp.cli.table import COMMANDS
 from thorp.cli.welcome import AGAIN, CHECK, CLAIM, HELP, KEY, LIST, OPEN, RESTART, UP, next_steps
-
-
-def on_a_terminal(home: Path, *arguments: str) -> str:
-    """What a person sees who types this."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "thorp", *arguments],
-        env=os.environ | {"THORP_HOME": str(home), "TERM": "dumb", "COLUMNS": "100"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        seen = b""
-        while chunk := read(ours):
-            seen += chunk
-        process.wait(60)
-    os.close(ours)
-    return seen.decode().replace("\r\n", "\n")
-
-
-def read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # how Linux says that the other side is closed
-        return b""
 
 
 def test_thorp_alone_shows_how_to_start_a_stopped_node(home: Path) -> None:

@@ -49,6 +49,14 @@ class Stranger:
         """Open so many connections, say nothing, and keep them until the block ends."""
         self._do(what="crowd", port=place.port, count=count)
 
+    def say_and_shut(self, place: Place, data: bytes) -> None:
+        """Connect, send this and end one's own half at once."""
+        self._do(what="say_and_shut", port=place.port, data=data.decode())
+
+    def hear(self) -> bytes:
+        """What came back on the last connection, until its end."""
+        return self._do(what="hear").encode()
+
     def connect(self, path: Path) -> str:
         """What becomes of connecting to a Unix socket: the name of the error, or nothing."""
         return self._do(what="connect", path=str(path))
@@ -99,6 +107,17 @@ def crowd(port: int, count: int) -> int:
     return len(HELD)
 
 
+def say_and_shut(port: int, data: str) -> int:
+    HELD.append(socket.create_connection(("127.0.0.1", port)))
+    HELD[-1].sendall(data.encode())
+    HELD[-1].shutdown(socket.SHUT_WR)
+    return len(HELD)
+
+
+def hear() -> str:
+    return b"".join(iter(lambda: HELD[-1].recv(65_536), b"")).decode()
+
+
 def connect(path: str) -> str:
     try:
         Place(path=Path(path)).dial().close()
@@ -120,7 +139,15 @@ def text(path: str) -> str:
 
 
 HELD: list[socket.socket] = []
-DEEDS = {"ask": ask, "crowd": crowd, "connect": connect, "read": read, "text": text}
+DEEDS = {
+    "ask": ask,
+    "crowd": crowd,
+    "say_and_shut": say_and_shut,
+    "hear": hear,
+    "connect": connect,
+    "read": read,
+    "text": text,
+}
 
 
 def main(uid: int) -> None:

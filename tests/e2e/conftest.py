@@ -1,5 +1,6 @@
 """Whole nodes as real processes, each in a home of its own."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,12 @@ from playwright.sync_api import Browser
 
 from tests.e2e import browser
 from thorp.testing.process import NodeProcess, running_node
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _as_from_a_terminal() -> None:
+    """Under nohup the tests ignore SIGHUP, and every node they start would inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.e2e.attack_house import House, house
 from tests.e2e.attack_wire import JSON, Line, Place, as_json, ask, bearer, many, written
 from thorp.net.hygiene import HttpLimits
 from thorp.testing.process import until
+from thorp.web.routes import EVERY_ROUTE
 
 LIMITS = HttpLimits()
 PLACES = ("local", "socket", "exposed")
@@ -116,6 +117,24 @@ def test_A10_a_get_with_a_body_hides_no_second_request(unmoved: House) -> None:
     answer = ask(unmoved.tcp, "GET", "/healthz", [JSON], inner)
 
     assert answer.status == 200
+
+
+READ_ROUTES = sorted({route.path for route in EVERY_ROUTE if route.method == "GET" and "{" not in route.path})
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_who_asks_for_heads_alone_keeps_the_connection_whatever_the_route(home: House, where: str) -> None:
+    """A stream has no end, and nobody would notice that its listener gets nothing."""
+    place = home.places[where]
+    with place.dial() as line:
+        streams = 0
+        for path in READ_ROUTES:
+            answer = line.ask("HEAD", path, home.master(place))
+            assert answer.status in {200, 403, 404}, path
+            assert answer.get("connection") is None
+            streams += answer.streams
+        assert streams == 1
+        assert line.ask("GET", "/healthz").json == {"ok": True}
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -1,6 +1,7 @@
 """Who shares the machine with the owner: other users, and proxies that pass on what strangers send."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +11,7 @@ import pytest
 from tests.e2e.attack_house import FORM, House, house, nonsense
 from tests.e2e.attack_proxy import Style, proxy
 from tests.e2e.attack_stranger import NOBODY, SOMEBODY, Stranger, stranger
-from tests.e2e.attack_wire import JSON, Answer, Place, as_json, ask, bearer
+from tests.e2e.attack_wire import JSON, Answer, Place, as_json, ask, bearer, written
 from thorp.testing.process import DidNotStartError
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import OPEN, RawRoute, Route
@@ -118,6 +119,21 @@ def test_a_code_that_another_user_got_to_see_is_worth_nothing_to_them(home: Hous
     for place in (home.tcp, home.exposed):
         assert {answer.status for answer in other.ask(place, [*form, *marked])} <= {401, 409}  # claimed already
     assert ask(home.tcp, "POST", "/api/v1/login", [JSON], as_json({"code": code})).status == 201  # nor was it spent
+
+
+def test_who_hangs_up_before_the_node_can_ask_the_kernel_spends_no_code(home: House, other: Stranger) -> None:
+    """Of a connection whose client has ended its half the kernel names nobody."""
+    code = home.owner("POST", "/api/v1/login/codes").json["code"]
+    home.node.process.send_signal(signal.SIGSTOP)
+    try:
+        other.say_and_shut(
+            home.tcp, written("POST", "/api/v1/login", [JSON], as_json({"code": code}), home.tcp.authority)
+        )
+    finally:
+        home.node.process.send_signal(signal.SIGCONT)
+
+    assert b"token" not in other.hear()
+    assert ask(home.tcp, "POST", "/api/v1/login", [JSON], as_json({"code": code})).status == 201
 
 
 def test_another_user_cannot_burn_the_owners_codes(home: House, other: Stranger) -> None:

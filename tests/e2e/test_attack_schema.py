@@ -50,6 +50,11 @@ def test_the_node_describes_what_its_code_declares(operations: dict[str, APIOper
     assert set(operations) == {*OPERATIONS, *LEFT_OUT}
 
 
+@pytest.mark.parametrize("label", ["POST /api/v1/claim", "POST /api/v1/login"])
+def test_the_codes_are_bombarded_too(operations: dict[str, APIOperation], label: str) -> None:
+    assert operations[label].body
+
+
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_what_the_description_allows_is_answered_as_described(
     home: House, operations: dict[str, APIOperation], label: str

@@ -17,10 +17,10 @@ TELLTALE = re.compile(
     r"Traceback|site-packages|File \"|\.py\b|/root|/home/|/tmp/|0x[0-9a-f]{6,}|sqlite3?\.|pydantic|starlette"
 )
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-REFUSED = ("\x1b[2J", "\x07", "\x00", "a\nb", "\x7f")
-NASTY = (
-    "\x9b2J\x9d0;owned\x9c\u202egnp.exe\u2028\u2066end"  # one-byte forms of escape sequences, and letters that run back
-)
+ONE_BYTE = "\x9b2J\x9d0;owned\x9c"  # forms of escape sequences
+REFUSED = ("\x1b[2J", "\x07", "\x00", "a\nb", "\x7f", ONE_BYTE)
+RUNS_BACK = "\u202egnp.exe\u2028\u2066end"  # letters that turn the line around; a name may have them
+NASTY = ONE_BYTE + RUNS_BACK
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_a_full_disk_is_told_to_strangers_without_its_place(tmp_path: Path) -> N
 def test_what_others_wrote_moves_no_cursor_in_a_terminal(home: House) -> None:
     for refused in REFUSED:
         assert home.owner("PUT", "/api/v1/config/node.name", {"value": refused}).status == 400
-    assert home.owner("PUT", "/api/v1/config/node.name", {"value": NASTY}).status == 200
+    assert home.owner("PUT", "/api/v1/config/node.name", {"value": RUNS_BACK}).status == 200
     home.owner("POST", "/api/v1/keys", {"name": "<b>&\u00e4 \u202f"})
     for path in (NASTY, *REFUSED):
         ask(home.tcp, "GET", f"/{quote(path)}", [("User-Agent", "\x1b[31m")])
@@ -200,7 +200,7 @@ def test_what_others_wrote_moves_no_cursor_in_a_terminal(home: House) -> None:
         for words in commands:
             said = home.node.thorp(*words)
             assert not CONTROL.search(said.stdout + said.stderr), (words, said)
-        assert json.loads(home.node.thorp("status", "--json").stdout)["node"]["name"] == NASTY
+        assert json.loads(home.node.thorp("status", "--json").stdout)["node"]["name"] == RUNS_BACK
         assert not CONTROL.search(home.written())
     finally:
         home.owner("DELETE", "/api/v1/config/node.name")

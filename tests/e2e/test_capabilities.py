@@ -133,7 +133,7 @@ def test_echo_at_the_command_line_at_once_and_word_by_word(node: NodeProcess) ->
         (('{"text": "a", "pause_ms": -1}',), 2, "`input.pause_ms`"),
         (('{"text": "a"}', "--params", '{"model": "x"}'), 2, "`params.model`"),
         (("[]",), 2, "JSON object"),
-        (("{",), 2, "no JSON"),
+        (("{",), 2, "not JSON"),
     ],
 )
 def test_wrong_input_is_refused_and_the_field_is_named(

@@ -96,7 +96,7 @@ def test_a_signal_ends_the_node_in_order_and_leaves_no_run_files(home: Path, num
         assert up.end(number) == 0
     assert sorted(path.name for path in (home / "run").iterdir()) == ["lock"]
     assert (home / "run" / "lock").read_text() == ""
-    assert f"told to by {number.name}" in up.said
+    assert f"({number.name})" in up.said
     assert "Traceback" not in up.said
 
 

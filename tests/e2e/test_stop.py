@@ -15,6 +15,7 @@ from thorp.testing.process import NodeProcess, running_node
 
 JSON = {"Content-Type": "application/json"}
 LONG_CALL = {"input": {"text": "word " * 1_000, "pause_ms": 50}}  # longer than any stop may take
+REASON = "the system asked it to end (SIGTERM)"
 SHORT_CALL = {"input": {"text": "one two three four", "pause_ms": 100}}
 Event = tuple[str, Any]
 
@@ -83,7 +84,7 @@ def test_a_stop_tells_streams_ends_calls_with_a_reason_and_lets_nobody_in(node: 
 
     began = clock.monotonic()
     node.process.send_signal(signal.SIGTERM)
-    assert next_event(changes) == ("change", {"kind": "node.stopping", "reason": "told to by SIGTERM"})
+    assert next_event(changes) == ("change", {"kind": "node.stopping", "reason": REASON})
     with pytest.raises(ConnectionRefusedError):
         node.connect()
     assert not node.paths.socket.exists()
@@ -128,5 +129,5 @@ def test_many_idle_connections_and_streams_do_not_hold_the_node(node: NodeProces
     assert all(next_event(stream)[0] == "snapshot" for stream in streams)
     assert node.end() == 0
     for stream in streams:
-        assert ("change", {"kind": "node.stopping", "reason": "told to by SIGTERM"}) in rest_of(stream)
+        assert ("change", {"kind": "node.stopping", "reason": REASON}) in rest_of(stream)
     assert [connection.sock.recv(1) for connection in idle] == [b""] * 20

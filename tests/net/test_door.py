@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import ssl
+from dataclasses import replace
 
 import pytest
 
@@ -41,14 +42,13 @@ class Wire(asyncio.Transport):
     ],
 )
 def test_a_peer_is_counted_under_its_address_or_its_household(peername, expected):
-    assert counted_under(Wire(peername), PeerFacts(same_user=None)) == expected
+    assert counted_under(Wire(peername), PeerFacts(same_user=None)) == (expected or OTHER_USERS)
 
 
-def test_other_users_of_this_machine_are_counted_together():
-    wires = Wire(("127.0.0.1", 1)), Wire(("::1", 2, 0, 0))
-    assert {counted_under(wire, PeerFacts(same_user=False, stranger=True)) for wire in wires} == {OTHER_USERS}
-    assert counted_under(wires[0], PeerFacts(same_user=True)) is None
-    assert counted_under(Wire(("192.0.2.7", 1)), PeerFacts(same_user=None)) == "192.0.2.7"
+@pytest.mark.parametrize("peername", [None, "", ("127.0.0.1", 1), ("::1", 1, 0, 0)])
+def test_our_own_user_is_not_counted_apart_and_all_others_of_this_machine_are_together(peername):
+    assert counted_under(Wire(peername), PeerFacts(same_user=True, at_home=True)) is None
+    assert counted_under(Wire(peername), PeerFacts(same_user=False)) == OTHER_USERS
 
 
 def test_one_peer_cannot_take_every_place():
@@ -204,6 +204,43 @@ def test_tls_is_spoken_where_it_was_asked_for(run, contexts):
             assert refusal.code == "net.malformed_request"
 
     run(scenario())
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("broken", ["peer_facts", "admit"])
+def test_a_fault_of_ours_at_the_door_lets_the_client_go_and_is_logged(run, contexts, caplog, secured, broken):
+    def breaks(_):
+        raise ZeroDivisionError("a fault of ours")
+
+    async def scenario():
+        async with listening(tls=contexts[0] if secured else None) as place:
+            house = place.listener._house
+            house._premises = replace(house._premises, **{broken: breaks})
+            assert await (await place.dial()).is_closed()
+            assert len(house._premises.gate) == 0
+
+    run(scenario())
+    assert "a fault of ours" in caplog.text
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "TLS"])
+def test_a_fault_of_ours_after_the_door_lets_the_client_go_too(run, contexts, caplog, secured):
+    server, client_context = contexts if secured else (None, None)
+
+    class Broken(asyncio.Protocol):
+        def connection_made(self, transport):
+            raise ZeroDivisionError("a fault of ours")
+
+    async def scenario():
+        async with listening(tls=server) as place:
+            house = place.listener._house
+            house._premises = replace(house._premises, admit=lambda _: Broken())
+            where = "127.0.0.1", place.listener.port
+            assert await place.keep(*await asyncio.open_connection(*where, ssl=client_context)).is_closed()
+            await place.until_empty()
+
+    run(scenario())
+    assert "a fault of ours" in caplog.text
 
 
 def test_plain_http_on_a_tls_port_gets_nothing(run, contexts):

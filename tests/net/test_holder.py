@@ -4,7 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from thorp.net.holder import free_port_above, holder_of
+from thorp.net.holder import free_port_above, holder_of, is_thorp
+from thorp.testing.process import running_node
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -14,6 +15,36 @@ def test_the_process_that_listens_is_named(host):
         port = server.getsockname()[1]
         assert f"(pid {os.getpid()})" in holder_of(port)
     assert holder_of(port) is None
+
+
+def test_another_node_is_named_as_one(tmp_path):
+    with running_node(tmp_path / "home") as node:
+        assert holder_of(node.port) == f"another Thorp node (pid {node.process.pid})"
+
+
+def test_a_node_does_not_take_itself_for_another_one(tmp_path):
+    with running_node(tmp_path / "home") as node:
+        refused = node.thorp("expose", "--host", "127.0.0.1", "--port", str(node.port), "--plain")
+        assert f"is taken by this node itself (pid {node.process.pid})" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("/opt/thorp/bin/thorp up", True),
+        ("thorp", True),
+        ("/usr/bin/python3 /opt/bin/thorp up --port 0", True),
+        ("python3.11 -m thorp up", True),
+        ("python3 -I -m thorp up", True),
+        ("python3 -m http.server", False),
+        ("python3 -m http.server thorp", False),
+        ("/opt/thorp/bin/redis", False),
+        ("python3", False),
+        ("", False),
+    ],
+)
+def test_thorp_is_known_by_its_command_line(line, is_one):
+    assert is_thorp(line.split(" ")) is is_one
 
 
 def test_a_connection_does_not_hold_its_port():

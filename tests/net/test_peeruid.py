@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from thorp.net.peeruid import UNNAMEABLE, is_same_user, is_stranger, question, tcp_peer_uid, uid_in, unix_peer_uid
+from thorp.net.peeruid import UNNAMEABLE, is_at_home, is_same_user, question, tcp_peer_uid, uid_in, unix_peer_uid
 
 SOMEBODY_ELSE = 12345
 
@@ -162,15 +162,17 @@ def test_an_answer_about_anything_else_names_nobody(answer):
 
 
 @pytest.mark.parametrize(
-    ("uid", "own", "expected"),
+    ("same_user", "within", "can_tell", "expected"),
     [
-        (1000, 1000, False),
-        (1001, 1000, True),
-        (0, 1000, False),
-        (None, 1000, False),
-        (UNNAMEABLE, 1000, True),
-        (7, 0, True),
+        (True, True, True, True),
+        (False, True, True, False),
+        (None, True, True, False),
+        (None, True, False, True),
+        (False, True, False, False),
+        (None, False, False, False),
+        (None, False, True, False),
+        (True, False, True, False),
     ],
 )
-def test_a_stranger_is_another_user_for_certain_and_not_root(uid, own, expected):
-    assert is_stranger(uid, own) is expected
+def test_at_home_is_our_own_user_and_in_doubt_only_where_no_system_could_tell(same_user, within, can_tell, expected):
+    assert is_at_home(same_user, within=within, can_tell=can_tell) is expected

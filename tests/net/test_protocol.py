@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from tests.net.conftest import get, listening, post
+from thorp.net.protocol import Flow
 
 SOON = 0.05  # where the limit is what is waited for
 A_WHILE = 0.5  # where the limit must not strike, however busy the machine
@@ -405,6 +406,21 @@ def test_headers_that_wait_because_we_do_not_read_are_not_late(run):
             assert [(await client.hear()).json["path"] for _ in range(2)] == ["/2", "/3"]
 
     run(scenario())
+
+
+def test_a_pause_before_a_wait_is_no_excuse_in_it():
+    class Wire(asyncio.Transport):
+        def pause_reading(self):
+            """Nothing comes anyway."""
+
+        def resume_reading(self):
+            """Nothing comes anyway."""
+
+    flow, seen = Flow(Wire()), []
+    for step in (flow.pause_reading, flow.resume_reading, flow.watch, flow.pause_reading, flow.watch):
+        step()
+        seen.append(flow.was_paused)
+    assert seen == [True, True, False, True, True]
 
 
 def test_headers_have_their_time_again_once_we_read_again(run):

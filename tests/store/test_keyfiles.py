@@ -1,4 +1,3 @@
-import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -6,14 +5,13 @@ import pytest
 
 from thorp.base.errors import ThorpError
 from thorp.base.files import DISK, FileMissingError, remove_unfinished
-from thorp.store.keyfiles import KeyFileError, load_node_key, node_key, write_owner_token
+from thorp.store.keyfiles import KeyFileError, load_node_key, node_key
 from thorp.testing.clock import FakeRandomness
 from thorp.testing.faults import FaultKind, FaultyFiles, PowerCutError, Survivors, every_fault
 from thorp.testing.file_conformance import put
 
 KEYS = Path("/keys")
 KEY = KEYS / "node.key"
-TOKEN = Path("/owner.token")
 
 
 def made() -> FaultyFiles:
@@ -126,15 +124,3 @@ def test_a_file_in_place_of_the_folder_is_refused() -> None:
     put(files, KEYS, b"")
     with pytest.raises(KeyFileError, match="is not a plain folder"):
         node_key(files, KEYS, FakeRandomness())
-
-
-def test_every_start_has_its_own_owner_token() -> None:
-    files, randomness = FaultyFiles(), FakeRandomness()
-    first = write_owner_token(files, TOKEN, randomness)
-    second = write_owner_token(files, TOKEN, randomness)
-    assert first != second
-    assert re.fullmatch(r"thorp_o_[A-Za-z0-9_-]{43}", second)
-    assert files.read(TOKEN, 1000) == second.encode()
-    facts = files.facts(TOKEN)
-    assert facts
-    assert facts.mode == 0o600

@@ -5,11 +5,12 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from thorp.net.blocking import BlockingClient
+from thorp.net.blocking import BlockingClient, SseFrame
 from thorp.testing import process
 from thorp.testing.process import DidNotStartError, Watching, environment_of, processes_of, start_node, until
 
@@ -46,6 +47,18 @@ def test_a_stream_that_breaks_off_in_mid_event_is_one() -> None:
     watched = watching(HEAD + EVENT + EVENT[:12])
     assert len(watched.seen) == 1
     assert watched.failure is not None
+
+
+def test_a_watch_has_begun_when_its_first_frame_is_here_and_that_frame_is_still_to_be_taken() -> None:
+    go, snapshot = threading.Event(), SseFrame("snapshot", "1", {})
+
+    def frames() -> Iterator[SseFrame]:
+        yield snapshot
+        go.wait()
+
+    watched = Watching(frames()).begun()
+    assert watched.take() is snapshot
+    go.set()
 
 
 def test_a_change_that_never_comes_is_named() -> None:

@@ -22,6 +22,13 @@ def test_an_error_page_shows_the_message_and_no_markup_of_it() -> None:
     assert b"&lt;script&gt;" in answer.body
 
 
+def test_no_face_tells_in_which_folder_it_went_wrong() -> None:
+    lost = NotFoundError("`/srv/ann/thorp.db` is gone.", path="/srv/ann/thorp.db")
+    for answer in (error_answer(lost), error_page(lost)):
+        assert b"thorp.db" in answer.body
+        assert b"/srv" not in answer.body
+
+
 def test_a_title_is_text() -> None:
     assert b"<b>" not in page("<b>", "").body
 

@@ -9,6 +9,7 @@ from thorp.web.binding import (
     BadParameterError,
     NotAnObjectError,
     TooLargeError,
+    entered,
     json_object,
     read_already,
     read_body,
@@ -46,6 +47,19 @@ def test_an_empty_body_is_an_empty_object() -> None:
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(NotAnObjectError):
         json_object(body)
+
+
+def test_a_body_is_read_as_the_message_that_is_wanted() -> None:
+    assert entered(b'{"number": 7}', Wanted) == Wanted(number=7)
+    assert entered(b"", Wanted) == Wanted()
+
+
+@pytest.mark.parametrize("body", [b'{"number": "7"}', b'{"number": null}', b'{"yes": 1}', b'{"other": 1}'])
+def test_a_field_that_does_not_fit_is_named(body: bytes) -> None:
+    with pytest.raises(BadParameterError) as caught:
+        entered(body, Wanted)
+    assert caught.value.details["parameter"] in body.decode()
+    assert f"`{caught.value.details['parameter']}`" in caught.value.message
 
 
 def received(pieces: list[bytes], limit: int, *, gone: bool = False) -> tuple[bytes, int]:

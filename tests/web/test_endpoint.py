@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 
 import pytest
 from starlette.requests import Request
@@ -11,15 +12,15 @@ from thorp.base.errors import ConflictError
 from thorp.identity.principals import NOBODY, keyed, owner
 from thorp.testing.asgi import Client, Heard
 from thorp.testing.web import WebWorld
-from thorp.web.answers import Answer
+from thorp.web.answers import Answer, EventStream
 from thorp.web.doors import Doors
 from thorp.web.endpoint import Endpoint
 from thorp.web.table import OPEN, OWNER, RawRoute
 
 
-def asked(handler, *, floor=OPEN, html=False, principal=NOBODY) -> Heard:
+def asked(handler, *, method="GET", floor=OPEN, html=False, principal=NOBODY) -> Heard:
     route = RawRoute("GET", "/x", floor, "A test.", handler, html)
-    return asyncio.run(Client(Endpoint(route, WebWorld().doors()), principal).ask("GET", "/x"))
+    return asyncio.run(Client(Endpoint(route, WebWorld().doors()), principal).ask(method, "/x"))
 
 
 async def fine(_doors: Doors, _request: Request) -> Answer:
@@ -47,6 +48,19 @@ def test_a_floor_stands_before_the_handler() -> None:
 def test_an_error_is_told_in_the_form_of_its_face() -> None:
     assert asked(refuses).json["error"]["code"] == "conflict"
     assert b"<main>" in asked(refuses, html=True).body
+
+
+def test_who_asks_for_the_head_of_a_stream_gets_no_event_and_an_end() -> None:
+    async def endless() -> AsyncGenerator[bytes, None]:
+        raise AssertionError("nobody listens")
+        yield b""
+
+    async def streams(_doors: Doors, _request: Request) -> Answer:
+        return EventStream(endless())
+
+    heard = asked(streams, method="HEAD")
+    assert (heard.status, heard.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert heard.body == b""
 
 
 def test_a_fault_is_logged_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:

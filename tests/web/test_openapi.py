@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import schemathesis
 
-from thorp.identity.principals import keyed
+from thorp.identity.principals import keyed, owner
 from thorp.testing.web import WebWorld
 from thorp.web.openapi import Schemas, document, written
 from thorp.web.routes import EVERY_ROUTE
@@ -54,6 +54,28 @@ def test_path_parameters_are_fields_of_the_request() -> None:
         if isinstance(route, NounRoute):
             wanted = {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
             assert wanted <= set(route.capability.request.model_fields), route.path
+
+
+@pytest.mark.parametrize("path", ["/api/v1/claim", "/api/v1/login"])
+def test_a_code_is_described_where_it_is_taken(path: str) -> None:
+    made = document()
+    described = made["paths"][path]["post"]["requestBody"]
+    assert described == {
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CodeEntry"}}},
+        "required": True,
+    }
+    entry = made["components"]["schemas"]["CodeEntry"]
+    assert (entry["required"], set(entry["properties"]), entry["additionalProperties"]) == (["code"], {"code"}, False)
+
+
+DESCRIBED = [route for route in EVERY_ROUTE if isinstance(route, RawRoute) and route.request]
+
+
+@pytest.mark.parametrize("route", DESCRIBED, ids=lambda route: route.path)
+def test_a_route_reads_the_very_message_it_describes(route: RawRoute) -> None:
+    wanted = next(name for name, field in route.request.model_fields.items() if field.is_required())
+    heard = asyncio.run(WebWorld().ask(route.method, route.path, {}, owner()))
+    assert (heard.status, heard.json["error"]["details"]) == (400, {"parameter": wanted})
 
 
 def test_two_messages_of_one_name_are_noticed() -> None:

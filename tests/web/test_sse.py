@@ -52,6 +52,23 @@ def test_events_go_out_and_the_answer_ends() -> None:
     assert bodies[-1]["more_body"] is False
 
 
+def test_the_head_alone_waits_for_no_event() -> None:
+    begun: list[bool] = []
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        begun.append(True)
+        yield b"one"
+
+    async def story() -> list[dict[str, object]]:
+        line = Line()
+        await send_events(line.send, line.receive, endless(), {}, head_only=True)
+        return line.sent
+
+    start, end = asyncio.run(story())
+    assert (start["status"], end["body"], end["more_body"]) == (200, b"", False)
+    assert begun == []
+
+
 def test_a_client_that_leaves_closes_the_source() -> None:
     closed: list[bool] = []
 

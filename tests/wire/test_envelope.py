@@ -1,7 +1,7 @@
 """One envelope for every error, on every face."""
 
 from thorp.base.errors import BusyError, TryAgainError, UnauthenticatedError
-from thorp.wire.envelope import error_body, error_headers
+from thorp.wire.envelope import error_body, error_headers, told
 
 
 def test_the_body_says_what_happened_in_both_words() -> None:
@@ -31,6 +31,11 @@ def test_only_the_owners_own_terminal_is_told_in_which_folders_things_lie() -> N
         "message": "`t.db` is locked.",
         "details": {"path": "t.db", "problems": ["no (c.toml, line 1)"], "more": {"n": 1}},
     }
+
+
+def test_the_words_of_any_error_may_leave_without_its_folders() -> None:
+    assert told(BusyError("`/srv/ann/t.db` is locked.")) == "`t.db` is locked."
+    assert told(FileNotFoundError(2, "No such file", "/srv/ann/t.db")) == "[Errno 2] No such file: 't.db'"
 
 
 def test_an_address_of_the_api_is_no_folder() -> None:

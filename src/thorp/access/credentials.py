@@ -128,9 +128,10 @@ def written(credential_id: str, secret: str) -> str:
     return f"{PREFIX}{credential_id}_{secret}"
 
 
-def new_owner_token(randomness: Randomness) -> str:
-    """The text of `run/owner.token`."""
-    return written(OWNER_ID, new_secret(randomness))
+def new_owner_token(randomness: Randomness) -> tuple[str, bytes]:
+    """The text of `run/owner.token`, and the hash it is known by."""
+    secret = new_secret(randomness)
+    return written(OWNER_ID, secret), hash_of(secret)
 
 
 def hash_of(secret: str) -> bytes:

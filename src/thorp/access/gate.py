@@ -133,7 +133,7 @@ def facts_of(scope: Scope) -> RequestFacts:
         listener=listener.kind,
         tls=listener.tls,
         same_user=peer.same_user,
-        stranger=peer.stranger,
+        at_home=peer.at_home,
         # HTTP/1.0 is what a proxy speaks to what is behind it when nobody told it anything, not even to say who asks.
         forwarded=was_passed_on(name for name, _ in headers) or scope.get("http_version") == "1.0",
         credential=read_credentials(headers),

@@ -64,6 +64,6 @@ class PeerFacts(Protocol):
         ...
 
     @property
-    def stranger(self) -> bool:
-        """For certain another ordinary user of this machine."""
+    def at_home(self) -> bool:
+        """On this machine, and our own user as far as the system can tell users apart."""
         ...

@@ -30,7 +30,7 @@ class RequestFacts:
     listener: Literal["local", "socket", "exposed"]
     tls: bool
     same_user: bool | None  # None: not known for sure
-    stranger: bool  # for certain another ordinary user of this machine
+    at_home: bool  # on this machine, and our own user as far as the system can tell users apart
     forwarded: bool
     credential: Credential | None
     pages: bool = False  # whether one of the plain pages is asked for
@@ -47,8 +47,8 @@ class Known:
 
 
 def is_at_home(facts: RequestFacts) -> bool:
-    """Whether this comes from this machine directly, and not for certain from another of its users."""
-    return facts.listener != "exposed" and not facts.stranger and not facts.forwarded
+    """Whether our own user asks, on this machine and directly, as far as the system can tell users apart."""
+    return facts.at_home and facts.listener != "exposed" and not facts.forwarded
 
 
 def identify(facts: RequestFacts, known: Known) -> Principal:

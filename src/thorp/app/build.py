@@ -13,7 +13,7 @@ from thorp import __version__, web
 from thorp.access.budgets import RequestBudgets
 from thorp.access.capabilities import offers as key_offers
 from thorp.access.claim import ClaimDesk
-from thorp.access.credentials import hash_of, parse
+from thorp.access.credentials import new_owner_token
 from thorp.access.gate import Gate
 from thorp.access.keys import KeyRing
 from thorp.access.live import LiveCalls
@@ -34,13 +34,13 @@ from thorp.app.services import CapabilityService, StoreService
 from thorp.app.surroundings import LiveSurroundings
 from thorp.base.clock import Clock, Randomness
 from thorp.base.fanout import Fanout
-from thorp.base.files import DISK
+from thorp.base.files import DISK, write_atomically
 from thorp.bus.dispatch import Bus
 from thorp.identity.keys import NodeKey
 from thorp.node import MachineGauges, NodeFeature, Self
 from thorp.node import offers as node_offers
 from thorp.store.database import Database
-from thorp.store.keyfiles import node_key, write_owner_token
+from thorp.store.keyfiles import node_key
 from thorp.store.node_db import NODE_MIGRATIONS
 from thorp.store.shelves import SqliteClaimShelf, SqliteKeyShelf, SqliteSessionShelf
 from thorp.web.assets import load_assets
@@ -155,11 +155,12 @@ def build_access(tools: Tools) -> Access:
 
 def build_gate(tools: Tools, access: Access, app: ASGIApp, keeper: Callable[[], ConfigKeeper]) -> Gate:
     """The gate in front of whatever answers: who is calling, and within which budget."""
-    token = parse(write_owner_token(DISK, tools.paths.owner_token, tools.randomness))
+    token, token_hash = new_owner_token(tools.randomness)
+    write_atomically(DISK, tools.paths.owner_token, token.encode("ascii"))
     known = Known(
         keys=access.ring,
         sessions=access.sessions,
-        owner_hash=hash_of(token.secret if token else ""),
+        owner_hash=token_hash,
         open_inference=lambda: keeper().running.local.open_inference,
     )
     return Gate(app, known, RequestBudgets(tools.clock), access.live, tools.randomness)

@@ -6,8 +6,8 @@ found in one go. Who changes settings while a node runs is `keeper`'s business.
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, cast
@@ -40,6 +40,12 @@ class EditedMeanwhileError(ConflictError):
     """Somebody else wrote the settings file in between."""
 
     code = "config.edited_meanwhile"
+
+
+class ConfigTooLongError(UsageError):
+    """The settings file would grow longer than what is read."""
+
+    code = "config.too_long"
 
 
 class Origin(StrEnum):
@@ -112,6 +118,13 @@ class ConfigFile:
 
     def replace(self, expected: str | None, text: str | None) -> None:
         """Write `text`, unless somebody else has written since `expected` was read. None is: no file."""
+        content = (text or "").encode()
+        if len(content) > LARGEST_FILE:
+            raise ConfigTooLongError(
+                f"`{self.path}` would have {len(content)} bytes, and at most {LARGEST_FILE} are read, so nothing was "
+                "written. Shorten what you set.",
+                path=str(self.path),
+            )
         if self.read() != expected:
             raise EditedMeanwhileError(
                 f"`{self.path}` was edited meanwhile, so nothing was written. Look at it and try again.",
@@ -119,7 +132,7 @@ class ConfigFile:
             )
         target = self.path.resolve()  # a link into somebody's dotfiles stays a link
         if text is not None:
-            write_atomically(self._files, target, text.encode())
+            write_atomically(self._files, target, content)
         elif expected is not None:
             with explaining("remove", target):
                 self._files.unlink(target)
@@ -136,18 +149,45 @@ def load(file: ConfigFile, environment: Environment, flags: Mapping[str, str] | 
 def evaluate(sources: Sources) -> Effective:
     """The settings these sources make together, or every mistake in them."""
     effective, problems = check(sources)
-    if len(problems) == 1:
-        raise problems[0]
     if problems:
-        lines = "".join(f"\n  {problem.message}" for problem in problems[:SHOWN_PROBLEMS])
-        raise BadConfigError(
-            f"{len(problems)} settings are wrong:{lines}", problems=[problem.message for problem in problems]
-        )
+        raise _as_one(problems)
     return effective
 
 
-def check(sources: Sources) -> tuple[Effective, tuple[UsageError, ...]]:
-    """Look at everything. What is wrong is left out of the settings and told."""
+def evaluate_change(
+    sources: Sources, text: str, until_now: Mapping[str, Held] | None = None, *, lenient: bool
+) -> Effective:
+    """The settings these sources make once the file says `text`, or every mistake as it stands in the file now.
+
+    Where `lenient`, mistakes that stood there before may stay, and are warnings.
+    """
+    effective, after = check(replace(sources, text=text), until_now)
+    _, before = check(sources)
+    left = {_subject(problem) for problem in after}
+    old = tuple(problem for problem in before if _subject(problem) in left)
+    new = tuple(problem for problem in after if _subject(problem) not in set(map(_subject, before)))
+    if new or (old and not lenient):
+        raise _as_one((*old, *new))  # the old ones with the lines where a person finds them now
+    return replace(effective, warnings=(*effective.warnings, *(problem.message for problem in after)))
+
+
+def _subject(problem: UsageError) -> tuple[object, ...]:
+    """What a problem is about, wherever it stands."""
+    return problem.code, problem.details.get("key")
+
+
+def _as_one(problems: Sequence[UsageError]) -> UsageError:
+    if len(problems) == 1:
+        return problems[0]
+    lines = "".join(f"\n  {problem.message}" for problem in problems[:SHOWN_PROBLEMS])
+    return BadConfigError(
+        f"{len(problems)} settings are wrong:{lines}", problems=[problem.message for problem in problems]
+    )
+
+
+def check(sources: Sources, until_now: Mapping[str, Held] | None = None) -> tuple[Effective, tuple[UsageError, ...]]:
+    """Look at everything. What is wrong is told and left out of the settings; it is as it was until now, or default."""
+    stays = until_now or {}
     held = {key: Held(known.default) for key, known in KEYS.items()}
     problems: list[UsageError] = []
     warnings: list[str] = []
@@ -155,6 +195,9 @@ def check(sources: Sources) -> tuple[Effective, tuple[UsageError, ...]]:
         match found:
             case UsageError():
                 problems.append(found)
+                key = str(found.details.get("key"))
+                if key in stays:
+                    held[key] = stays[key]
             case str():
                 warnings.append(found)
             case (key, value):

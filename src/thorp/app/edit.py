@@ -1,6 +1,7 @@
 """Changes single keys in the text of the settings file. Comments, order and layout stay as their author left them."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+import re
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Final, cast
 
 from thorp.app.config import NotTomlError, flat, read_table
@@ -10,6 +11,7 @@ from thorp.base.lazy import LazyModule
 from thorp.base.settings import Value, lookup, plain
 
 _TOMLKIT: Final = LazyModule("tomlkit")
+BLANK_END: Final = re.compile(r"(\r?\n)(?:\r?\n)+\Z")
 
 
 class EditError(InternalError):
@@ -28,19 +30,21 @@ def set_key(text: str, key: str, value: Value) -> str:
         table[name] = plain(value)
     else:
         _add(table, name, plain(value))
-    return _proven(text, document, {key: plain(value)})
+    return _proven(text, str(document.as_string()), {key: plain(value)})
 
 
 def unset_key(text: str, key: str) -> str:
-    """The text without this key, which may be a mistake that is to be mended."""
+    """The text without this key, which may be a mistake that is to be mended, and without sections left empty."""
     before = dict(flat(read_table(text)))
     if key not in before:
         lookup(KEYS, key)
         return text
-    section, _, name = key.rpartition(".")
     document = _parsed(text)
-    del _section(document, section)[name]
-    return _proven(text, document, {key: None})
+    section_went = _take_out(document, key.split("."))
+    after = str(document.as_string())
+    if section_went:
+        after = BLANK_END.sub(r"\1", after)
+    return _proven(text, after, {key: None})
 
 
 def edited(text: str, changes: Mapping[str, Value | None]) -> str:
@@ -66,6 +70,24 @@ def _section(table: MutableMapping[str, Any], dotted: str) -> MutableMapping[str
     return table
 
 
+def _take_out(table: MutableMapping[str, Any], names: Sequence[str]) -> bool:
+    """Delete a key, and each section that holds nothing any more, not even a comment. Answers whether one went."""
+    name, *rest = names
+    inner = table[name]
+    if rest:
+        section_went = _take_out(inner, rest)
+        if _holds_something(inner):
+            return section_went
+    del table[name]
+    return bool(rest)
+
+
+def _holds_something(section: Any) -> bool:
+    if section or not hasattr(section, "as_string"):  # of a section in several places nobody knows the comments
+        return True
+    return "#" in section.as_string() + section.trivia.comment
+
+
 def _add(table: MutableMapping[str, Any], name: str, value: object) -> None:
     """Append a key, but before the blank lines and comments at the end, which belong to what follows."""
     body = getattr(getattr(table, "value", None), "body", None)
@@ -80,9 +102,8 @@ def _without_key(body: list[tuple[object, object]]) -> Iterator[object]:
         yield body.pop()[1]
 
 
-def _proven(before: str, document: Any, changes: Mapping[str, object]) -> str:
+def _proven(before: str, after: str, changes: Mapping[str, object]) -> str:
     """The new text, after reading it again: it says what was asked for and nothing else has moved."""
-    after = str(document.as_string())
     wanted = {**dict(flat(read_table(before))), **changes}
     found = dict(flat(read_table(after)))
     if _settled(found) != _settled(wanted):

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from thorp.access.keys import KeyRing
 from thorp.app.keeper import ConfigKeeper
+from thorp.app.services import close_listener
 from thorp.app.settings import Settings
 from thorp.base.clock import Clock
 from thorp.base.files import DISK, facts_of, read_bounded, write_atomically
@@ -39,7 +40,6 @@ from thorp.wire.changes import Change, ExposureChanged, KeysChanged
 
 log = logging.getLogger(__name__)
 ORDER: Final = 40  # opens last, closes first
-LAST_WORDS: Final = 1.0
 CERTIFICATE: Final = "expose.crt"
 CERTIFICATE_KEY: Final = "expose.key"
 LARGEST_PEM: Final = 64 * 1024
@@ -170,8 +170,7 @@ class Exposure:
         opened, self.opened = self.opened, None
         if opened is None:
             return
-        opened.listener.stop_accepting()
-        await opened.listener.drain(LAST_WORDS)
+        await close_listener(opened.listener)
         self._announce(ExposureChanged(address=None))
 
     @property

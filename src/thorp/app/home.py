@@ -1,14 +1,19 @@
 """Making a home, and tidying up what a node that died left lying in it."""
 
 from pathlib import Path
+from typing import Final
 
 from thorp.app.lock import HomeTakenError, read_holder
 from thorp.app.paths import Paths, make_folders
 from thorp.base.clock import SystemRandomness
-from thorp.base.files import DISK, find_unfinished, write_new
-from thorp.store.keyfiles import node_key
+from thorp.base.files import DISK, facts_of, find_unfinished, write_new
+from thorp.store.keyfiles import NODE_KEY, node_key
 
 EMPTY_CONFIG = b"# Settings of this node. Empty is fine; `thorp config show` lists them all.\n"
+NEW_IDENTITY: Final = (
+    "This node has a new identity: keys/node.key was missing. API keys and logins stay as they were. "
+    "To have the old identity again, stop the node and put the key back from a backup."
+)
 
 
 def make_home(paths: Paths) -> dict[str, object]:
@@ -17,8 +22,20 @@ def make_home(paths: Paths) -> dict[str, object]:
     made = not paths.config_file.exists()
     if made:
         write_new(DISK, paths.config_file, EMPTY_CONFIG)
+    lost = has_lost_its_key(paths)
     key = node_key(DISK, paths.keys, SystemRandomness())
-    return {"home": str(paths.root), "node_id": key.node_id, "config": str(paths.config_file), "made": made}
+    return {
+        "home": str(paths.root),
+        "node_id": key.node_id,
+        "config": str(paths.config_file),
+        "made": made,
+        "new_identity": lost,
+    }
+
+
+def has_lost_its_key(paths: Paths) -> bool:
+    """Whether a node that ran here before would begin again under another id."""
+    return facts_of(DISK, paths.keys / NODE_KEY) is None and facts_of(DISK, paths.db) is not None
 
 
 def leftovers(paths: Paths) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from thorp.app.config import ConfigFile, Effective, Sources, evaluate
+from thorp.app.config import ConfigFile, Effective, Sources, evaluate, evaluate_change
 from thorp.app.edit import edited
 from thorp.app.settings import KEYS, Settings
 from thorp.base.errors import ConflictError
@@ -49,11 +49,17 @@ def changes_of(given: Mapping[str, object]) -> dict[str, Value | None]:
     return {key: None if raw is None else parse_either(lookup(KEYS, key), raw) for key, raw in given.items()}
 
 
+def takes_out_only(changes: Mapping[str, Value | None]) -> bool:
+    """Whether this change can only mend a file: another mistake in it must not stand in the way."""
+    return all(value is None for value in changes.values())
+
+
 def change_file(file: ConfigFile, sources: Sources, given: Mapping[str, object]) -> Effective:
     """A change without a running node: nobody to ask, the file alone."""
     before = file.read()
-    text = edited(before or "", changes_of(given))
-    effective = evaluate(replace(sources, text=text))
+    changes = changes_of(given)
+    text = edited(before or "", changes)
+    effective = evaluate_change(replace(sources, text=before or ""), text, lenient=takes_out_only(changes))
     if text != (before or ""):
         file.replace(before, text)
     return effective
@@ -87,7 +93,11 @@ class ConfigKeeper:
         async with self._turn:
             before = self._file.read()
             text = edited(before or "", changes)
-            applied = await self._follow(before, text)
+            sources = replace(self._sources, text=before or "")
+            wanted = evaluate_change(sources, text, self.effective.held, lenient=takes_out_only(changes))
+            for warning in (one for one in wanted.warnings if one not in self.effective.warnings):
+                log.warning("%s", warning)
+            applied = await self._follow(before, text, wanted)
             known = tuple(key for key in changes if key in KEYS)
             return ChangeOutcome(applied, self.needs_restart, self.effective.shadowed(known))
 
@@ -95,10 +105,10 @@ class ConfigKeeper:
         """Follow a file that was edited by hand."""
         async with self._turn:
             text = self._file.read()
-            return ChangeOutcome(await self._follow(text, text or ""), self.needs_restart)
+            wanted = evaluate(replace(self._sources, text=text or ""))
+            return ChangeOutcome(await self._follow(text, text or "", wanted), self.needs_restart)
 
-    async def _follow(self, before: str | None, text: str) -> tuple[str, ...]:
-        effective = evaluate(replace(self._sources, text=text))
+    async def _follow(self, before: str | None, text: str, effective: Effective) -> tuple[str, ...]:
         self._ask(effective.settings, "Nothing was changed")
         old, new = self.running, _live_part(self.running, effective.settings)
         async with AsyncExitStack() as undo:

@@ -14,6 +14,7 @@ import uvloop
 from thorp.app.build import Tools, Wishes, build
 from thorp.app.config import ConfigFile, evaluate, sources_of
 from thorp.app.environment import Environment
+from thorp.app.home import NEW_IDENTITY, has_lost_its_key
 from thorp.app.lock import HomeLock
 from thorp.app.logs import logging_to
 from thorp.app.node import Node
@@ -24,6 +25,11 @@ from thorp.base.files import DISK, write_atomically
 
 log = logging.getLogger(__name__)
 INTERRUPTED: Final = 130
+ASKED_BY: Final = {
+    signal.SIGINT: "Ctrl-C was pressed (SIGINT)",
+    signal.SIGTERM: "the system asked it to end (SIGTERM)",
+    signal.SIGHUP: "its terminal was closed (SIGHUP)",
+}
 
 
 def run_node(
@@ -45,6 +51,8 @@ def run_node(
             log.warning("%s", warning)
         if lock.was_stale:
             log.warning("the last node of this home died without stopping; its lock was taken over")
+        if has_lost_its_key(paths):
+            log.warning("%s", NEW_IDENTITY)
         node = build(Tools(paths, clock, SystemRandomness(), logs), Wishes(file, sources, effective))
 
         def announce(ready: Ready) -> None:
@@ -71,14 +79,14 @@ async def live(node: Node, on_ready: Callable[[Ready], None]) -> int:
     """Start, tell, wait, stop. A second signal does not wait for order."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
-    def told_to_stop(name: str) -> None:
+    def told_to_stop(reason: str) -> None:
         if node.stopping and task is not None:
             task.cancel()
-        node.request_stop(f"told to by {name}")
+        node.request_stop(reason)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number, reason in ASKED_BY.items():
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            loop.add_signal_handler(number, told_to_stop, number.name)
+            loop.add_signal_handler(number, told_to_stop, reason)
     try:
         return 0 if await node.run(on_ready) else 1
     except asyncio.CancelledError:

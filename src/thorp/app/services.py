@@ -58,6 +58,12 @@ class CapabilityService:
         await life.until_stop()
 
 
+async def close_listener(listener: Listener) -> None:
+    """Nobody comes in any more, and who is inside gets a moment."""
+    listener.stop_accepting()
+    await listener.drain(LAST_WORDS)
+
+
 class ListenerService:
     """One address that answers. A node whose own address is gone is of no use, so its end is the node's."""
 
@@ -73,8 +79,8 @@ class ListenerService:
             life.ready()
             await life.until_stop()
         finally:
-            self.stop_accepting()
-            await self._listener.drain(LAST_WORDS)
+            self.is_open = False
+            await close_listener(self._listener)
 
     def stop_accepting(self) -> None:
         self._listener.stop_accepting()

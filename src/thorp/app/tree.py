@@ -11,9 +11,9 @@ from typing import Final
 
 from thorp.base.clock import Clock
 from thorp.base.errors import InternalError, ThorpError
-from thorp.base.redact import without_folders
 from thorp.base.service import Restart, Service, ServiceSpec, ServiceState
 from thorp.base.tasks import TaskScope
+from thorp.wire.envelope import told
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE: Final = 0.5
@@ -63,7 +63,7 @@ class Branch:
         return self.reason
 
     def become(self, state: ServiceState, message: str = "") -> None:
-        self.state, self.message, self.since = state, without_folders(message), self.clock.wall()
+        self.state, self.message, self.since = state, message, self.clock.wall()
         self.told(self)
 
 
@@ -121,10 +121,11 @@ class ServiceTree:
                 break
             first_start = not branch.is_ready.is_set()
             if first_start or branch.spec.restart is Restart.NEVER:
-                branch.become(ServiceState.FAILED, str(failure))
+                branch.become(ServiceState.FAILED, told(failure))
                 branch.failure = failure
                 if not first_start:
-                    self._on_fatal(f"the service `{branch.spec.name}` ended: {failure}")
+                    log.error("the service %s ended: %s", branch.spec.name, failure)
+                    self._on_fatal(f"the service `{branch.spec.name}` ended: {told(failure)}")
                 return
             await self._pause(branch, failure)
         branch.become(ServiceState.STOPPED, branch.reason)
@@ -145,7 +146,7 @@ class ServiceTree:
             branch.restarts = 0
         seconds = pause_before(branch.restarts)
         branch.restarts += 1
-        branch.become(ServiceState.RESTARTING, f"{failure} Starts again in {seconds:g} s.")
+        branch.become(ServiceState.RESTARTING, f"{told(failure)} Starts again in {seconds:g} s.")
         log.warning("the service %s starts again in %g s: %s", branch.spec.name, seconds, failure)
         try:
             async with asyncio.timeout(seconds):

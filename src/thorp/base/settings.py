@@ -5,6 +5,7 @@ Reading, checking, changing and the reference page are derived from that. Reads 
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _YES: Final = frozenset({"true", "yes", "on", "1"})
 _NO: Final = frozenset({"false", "no", "off", "0"})
 _SHOWN: Final = 80
+_UNPRINTABLE: Final = frozenset({"Cc", "Cs"})  # control characters, and halves of characters
 
 
 class BadValueError(UsageError):
@@ -75,7 +77,9 @@ class SettingField:
             return f" from {low} to {high}"
         if low is not None:
             return f", {low} or more"
-        return "" if high is None else f", at most {high}"
+        if high is None:
+            return ""
+        return f" of at most {high} characters" if self.kind is str else f", at most {high}"
 
 
 _KINDS: Final[Mapping[type[Any], str]] = {
@@ -97,7 +101,10 @@ def setting(  # noqa: PLR0913  (each is one property of a setting, named where i
     maximum: float | None = None,
     owner: bool = False,
 ) -> T:
-    """A field of a settings class. `live`: a change applies at once. `owner`: no key may change it."""
+    """A field of a settings class. `live`: a change applies at once. `owner`: no key may change it.
+
+    The bounds are those of a number; `maximum` is also how many characters a text may have.
+    """
     return field(default=default, metadata={_MARK: Declared(help_line, live, choices, minimum, maximum, owner)})
 
 
@@ -247,17 +254,17 @@ def _words(raw: object) -> tuple[str, ...] | None:
 
 def _printable(text: str) -> bool:
     """Control characters have no place in a setting; they would travel into headers, paths and terminals."""
-    return all(character >= " " and character != "\x7f" for character in text)
+    return not any(unicodedata.category(character) in _UNPRINTABLE for character in text)
 
 
 def _within(known: SettingField, value: Value) -> bool:
     if known.choices:
         given = value if isinstance(value, tuple) else (value,)
         return all(one in known.choices for one in given)
-    if isinstance(value, str | bool | tuple):
+    if isinstance(value, bool | tuple):
         return True
-    low, high = known.minimum, known.maximum
-    return (low is None or value >= low) and (high is None or value <= high)
+    low, high, amount = known.minimum, known.maximum, len(value) if isinstance(value, str) else value
+    return (low is None or amount >= low) and (high is None or amount <= high)
 
 
 def _read(kind: type[Any], text: str) -> object:

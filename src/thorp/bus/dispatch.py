@@ -17,7 +17,6 @@ from pydantic import ValidationError
 
 from thorp.base.clock import Clock
 from thorp.base.errors import DeadlineError, InternalError, ThorpError
-from thorp.base.redact import without_folders
 from thorp.base.tasks import TaskScope
 from thorp.bus.errors import (
     CallTimeoutError,
@@ -34,7 +33,8 @@ from thorp.bus.table import Entry, Table
 from thorp.identity.principals import Principal, PrincipalKind
 from thorp.wire.capability import Call, Capability, Done, Offer
 from thorp.wire.changes import CapabilityChanged, Change
-from thorp.wire.model import Message
+from thorp.wire.envelope import told
+from thorp.wire.model import Message, misfits
 
 log = logging.getLogger(__name__)
 SELF_TEST_SECONDS: Final = 10.0
@@ -88,7 +88,7 @@ class Bus:
             entry.listed, entry.reason = False, f"its self-test took longer than {SELF_TEST_SECONDS:g} s"
         except Exception as error:  # border: a call into a plugin
             log.warning("self-test of %s failed", entry.capability.id, exc_info=error)
-            entry.listed, entry.reason = False, without_folders(f"its self-test failed: {error}")
+            entry.listed, entry.reason = False, f"its self-test failed: {told(error)}"
         else:
             entry.listed, entry.reason = True, ""
         self._announce(CapabilityChanged(id=entry.capability.id, listed=entry.listed, reason=entry.reason))
@@ -278,12 +278,9 @@ def _fitting(
     except orjson.JSONEncodeError as error:
         raise SchemaMismatchError(f"{capability.id}: `{what}` is not JSON: {error}.") from None
     except ValidationError as error:
-        problems = [
-            {"at": ".".join((what, *map(str, one["loc"]))), "problem": one["msg"]}
-            for one in error.errors(include_url=False, include_context=False, include_input=False)[:8]
-        ]
-        told = "; ".join(f"`{one['at']}`: {one['problem']}" for one in problems[:3])
-        raise SchemaMismatchError(f"{capability.id}: {told}.", problems=problems) from None
+        problems = [{"at": f"{what}.{at}".rstrip("."), "problem": problem} for at, problem in misfits(error)[:8]]
+        named = "; ".join(f"`{one['at']}` {one['problem']}" for one in problems[:3])
+        raise SchemaMismatchError(f"{capability.id}: {named}.", problems=problems) from None
 
 
 def _checked(item: Message, wanted: type[Message], capability: Capability) -> Message:

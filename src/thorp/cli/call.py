@@ -1,6 +1,5 @@
 """`thorp call`: any capability by its name."""
 
-import json
 import sys
 from typing import Any, cast
 from urllib.parse import quote
@@ -11,6 +10,7 @@ from thorp.base.errors import UsageError
 from thorp.cli.answered import answered
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.link import Link, StrangeAnswerError
+from thorp.wire import strictjson
 
 
 class BadJsonError(UsageError):
@@ -39,9 +39,9 @@ def call(frame: Frame, *, name: str, given: str, stream: bool, params: str) -> N
 
 def json_object(text: str, what: str) -> dict[str, Any]:
     try:
-        found: object = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadJsonError(f"{what.capitalize()} is no JSON: {error}.") from None
+        found = strictjson.parse_json(text.encode(errors="surrogateescape"))
+    except strictjson.BadJsonError as error:
+        raise BadJsonError(f"{what.capitalize()} is not taken. {error.message}") from None
     if not isinstance(found, dict):
         raise BadJsonError(f'{what.capitalize()} has to be a JSON object, for example \'{{"text": "hello"}}\'.')
     return cast("dict[str, Any]", found)

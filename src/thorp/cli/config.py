@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -187,11 +188,18 @@ def draw(output: Output, answer: dict[str, Any], *, origin: bool) -> None:
     lines = [
         (f"{row['key']} = {json.dumps(row['value'], ensure_ascii=False)}", row["origin"]) for row in answer["settings"]
     ]
-    width = max(len(line) for line, _ in lines)
+    width = aligned(lines, output.columns)
     for line, where in lines:
         output.line(f"{line:<{width}}  # {where}" if origin else line)
     if answer["needs_restart"]:
         output.note(f"Changed, and in force after a restart: {', '.join(answer['needs_restart'])}.")
+
+
+def aligned(lines: Sequence[tuple[str, str]], columns: int | None) -> int:
+    """The column up to which lines are filled before their origin; 0, so none are, where that would break lines."""
+    width = max(len(line) for line, _ in lines)
+    widest = max(len(f"{'':<{width}}  # {where}") for _, where in lines)
+    return width if columns is None or widest <= columns else 0
 
 
 def draw_check(output: Output, answer: dict[str, Any]) -> None:

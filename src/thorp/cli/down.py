@@ -33,7 +33,7 @@ def down(frame: Frame) -> None:
             wait_until_free(frame.paths().lock)
     frame.output.show(
         {"stopped": stopped},
-        lambda output, data: output.line("Stopped." if data["stopped"] else "No node runs on this home."),
+        lambda output, data: output.done("Stopped." if data["stopped"] else "No node runs on this home."),
     )
 
 

@@ -10,7 +10,7 @@ from thorp.cli.output import Output
 
 @click.command
 @click.option("--host", metavar="ADDRESS", help="Address to listen on; without it: every one.")
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="Port to listen on.")
 @click.option("--plain", is_flag=True, help="Without TLS: everybody on the network can read along.")
 @pass_frame
 def expose(frame: Frame, *, host: str | None, port: int | None, plain: bool) -> None:
@@ -60,4 +60,4 @@ def draw_plan(output: Output, answer: dict[str, Any]) -> None:
 
 
 def draw_end(output: Output, answer: dict[str, Any]) -> None:
-    output.line("Other devices cannot reach the node any more." if answer["was_open"] else "It was closed already.")
+    output.done("Other devices cannot reach the node any more." if answer["was_open"] else "It was closed already.")

@@ -82,6 +82,7 @@ class Frame:
         if not self.output.interactive:
             raise NotConfirmedError(f"{question} Nobody is here to ask; add `--yes` if that is what you want.")
         if not self.output.ask(question):
+            self.output.note("Nothing was changed.")
             raise click.Abort
 
 

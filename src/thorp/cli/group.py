@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from thorp.base.errors import UsageError
-from thorp.base.nearest import did_you_mean
+from thorp.base.nearest import nearest
 from thorp.cli.frame import Frame
 from thorp.cli.options import LINE, shared_options
 from thorp.cli.table import COMMANDS, NOUNS, SECTIONS, Entry, Section
@@ -46,7 +46,7 @@ class TableGroup(click.Group):
         name, known = args[0], self.list_commands(ctx)
         if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
             raise UnknownCommandError(
-                f"There is no command `{ctx.command_path} {name[:80]}`.{did_you_mean(name, known)} "
+                f"There is no command `{ctx.command_path} {name[:80]}`.{self._hint(name, known)} "
                 f"`{ctx.command_path} --help` lists them all.",
                 command=name,
             )
@@ -63,6 +63,13 @@ class TableGroup(click.Group):
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         options = click.Command.shell_complete(self, ctx, incomplete)
         return [CompletionItem(name, help=self._help_of(name)) for name in names] + options
+
+    def _hint(self, name: str, known: Sequence[str]) -> str:
+        """The command that was probably meant, also when it was called by the word its help begins with."""
+        words = {self._help_of(one).split()[0].strip(":").lower(): one for one in reversed(known)}
+        words |= {one: one for one in known}
+        near = nearest(name, words)
+        return f" Did you mean `{words[near]}`?" if near else ""
 
     def _help_of(self, name: str) -> str:
         entry = self._entries.get(self._prefix + name)

@@ -37,7 +37,11 @@ def init(frame: Frame, *, path: Path | None, cleanup: bool, dry_run: bool, yes: 
 
 
 def draw_home(output: Output, home: dict[str, Any]) -> None:
-    output.line(f"{'Made' if home['made'] else 'Stands already'}: {home['home']}")
+    output.done(f"{'Made' if home['made'] else 'Stands already'}: {home['home']}")
+    if home["new_identity"]:
+        from thorp.app.home import NEW_IDENTITY
+
+        output.warn(NEW_IDENTITY)
     output.note(f"Node id {home['node_id']}. Start it with `thorp up`.")
 
 
@@ -45,4 +49,4 @@ def draw_cleanup(output: Output, data: dict[str, Any]) -> None:
     for one in data["found"]:
         output.line(f"{'removed' if data['removed'] else 'would go'}  {one}")
     if not data["found"]:
-        output.line("Nothing to clean up.")
+        output.done("Nothing to clean up.")

@@ -11,9 +11,11 @@ from thorp.base.errors import NotFoundError, UsageError
 from thorp.base.moments import rfc3339, seconds_of
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.output import Output
+from thorp.cli.when import when
 
 SPAN: Final = re.compile(r"([1-9][0-9]{0,5})([hdwy])")
 SECONDS: Final = {"h": 3_600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+MOMENTS: Final = frozenset({"created", "expires", "revoked"})
 
 
 class BadExpiryError(UsageError):
@@ -74,7 +76,7 @@ def revoke(frame: Frame, *, key_id: str, yes: bool, dry_run: bool) -> None:
         return
     frame.confirm(f"Revoke {title(key)}?", yes=yes)
     answer = link.ask("DELETE", f"/api/v1/keys/{quote(key_id, safe='')}")
-    frame.output.show(answer, lambda output, _: output.line(f"Revoked {title(key)}."))
+    frame.output.show(answer, lambda output, _: output.done(f"Revoked {title(key)}."))
 
 
 def moment(text: str, clock: Clock) -> str:
@@ -110,8 +112,10 @@ def draw_all(output: Output, answer: dict[str, Any]) -> None:
         output.note("There are no keys. `thorp keys create NAME` makes one.")
         return
     titles = ("id", "name", "scopes", "models", "rpm", "created", "expires", "revoked")
-    output.table(titles, [[cell(key[one]) for one in titles] for key in answer["keys"]])
+    output.table(titles, [[cell(one, key[one]) for one in titles] for key in answer["keys"]])
 
 
-def cell(value: Any) -> Any:
+def cell(name: str, value: Any) -> Any:
+    if name in MOMENTS:
+        return when(value)
     return ", ".join(cast("list[str]", value)) if isinstance(value, list) else value

@@ -7,6 +7,7 @@ import click
 
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.output import Output
+from thorp.cli.when import when
 
 
 @click.command
@@ -28,9 +29,9 @@ def open_dashboard(frame: Frame, *, only_print: bool, anywhere: bool) -> None:
 
 def draw_code(output: Output, answer: dict[str, Any]) -> None:
     output.line(answer["code"])
-    output.note(f"Type it into this node's page, wherever you opened it. Works once, until {answer['expires']}.")
+    output.note(f"Type it into this node's page, wherever you opened it. Works once, until {when(answer['expires'])}.")
 
 
 def draw(output: Output, answer: dict[str, Any]) -> None:
     output.line(answer["url"])
-    output.note(f"Works once, until {answer['expires']}.")
+    output.note(f"Works once, until {when(answer['expires'])}.")

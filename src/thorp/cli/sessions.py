@@ -8,6 +8,7 @@ import click
 from thorp.base.errors import NotFoundError, UsageError
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.output import Output
+from thorp.cli.when import when
 
 
 class NoSuchSessionError(NotFoundError):
@@ -77,9 +78,12 @@ def draw_all(output: Output, answer: dict[str, Any]) -> None:
         output.note("No browser is signed in. `thorp open` signs one in.")
         return
     titles = ("id", "created", "expires", "this")
-    rows = [[one["id"], one["created"], one["expires"], "yes" if one["this"] else ""] for one in answer["sessions"]]
+    rows = [
+        [one["id"], when(one["created"]), when(one["expires"]), "yes" if one["this"] else ""]
+        for one in answer["sessions"]
+    ]
     output.table(titles, rows)
 
 
 def draw_end(output: Output, answer: dict[str, Any]) -> None:
-    output.line(f"Ended {named(answer['ended'])}.")
+    output.done(f"Ended {named(answer['ended'])}.")

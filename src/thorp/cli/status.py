@@ -6,6 +6,7 @@ import click
 
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.output import Output
+from thorp.cli.when import when
 
 UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB")
 STEP: Final = 1000
@@ -21,7 +22,7 @@ def status(frame: Frame) -> None:
 
 def draw(output: Output, answer: dict[str, Any]) -> None:
     node = answer["node"]
-    output.line(f"{node['name']} is {node['state']} since {node['started']} ({span(node['uptime_s'])})")
+    output.line(f"{node['name']} is {node['state']} since {when(node['started'])} ({span(node['uptime_s'])})")
     output.facts(facts(answer))
 
 

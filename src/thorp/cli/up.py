@@ -17,15 +17,19 @@ from thorp.cli.output import Output
 @click.command()
 @click.option("--detach", is_flag=True, help="Start it in the background and return when it is ready.")
 @click.option("--open", "open_page", is_flag=True, help="Open the dashboard when it is ready.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of the local listener for this run.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="Port of the local listener for this run.")
 @click.option("--ready-fd", type=int, hidden=True)
 @pass_frame
 def up(frame: Frame, *, detach: bool, open_page: bool, port: int | None, ready_fd: int | None) -> int:
     """It runs until `thorp down`, Ctrl-C or the end of the machine."""
     if detach:
         from thorp.app.detach import start_detached
+        from thorp.app.home import NEW_IDENTITY, has_lost_its_key
 
+        lost = has_lost_its_key(frame.paths())
         show(frame, start_detached(frame.paths(), () if port is None else ("--port", str(port))), open_page=open_page)
+        if lost:
+            frame.output.warn(NEW_IDENTITY)
         return 0
     from thorp.app.run import run_node
 

@@ -91,8 +91,8 @@ def _cut(visits: set[Visit]) -> None:
 
 
 def counted_under(wire: asyncio.Transport, facts: PeerFacts) -> str | None:
-    """The name a connection is counted under; None for this machine's owner, who is not counted apart."""
-    return _address_of(wire) or (OTHER_USERS if facts.stranger else None)
+    """The name a connection is counted under; None for our own user at home, who is not counted apart."""
+    return None if facts.at_home else _address_of(wire) or OTHER_USERS
 
 
 def _address_of(wire: asyncio.Transport) -> str | None:
@@ -162,17 +162,19 @@ class Door(asyncio.Protocol):
         self._premises = premises
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        wire, premises = cast("asyncio.Transport", transport), self._premises
-        facts = premises.peer_facts(wire)
-        visit = premises.gate.enter(counted_under(wire, facts), facts)
-        if visit is None:
-            self._turn_away(wire)
-        elif premises.tls:
-            self._greet(wire, premises.tls, visit)
-        else:
-            protocol = premises.admit(visit)
-            wire.set_protocol(protocol)
-            protocol.connection_made(wire)
+        wire, premises, visit = cast("asyncio.Transport", transport), self._premises, None
+        try:
+            facts = premises.peer_facts(wire)
+            visit = premises.gate.enter(counted_under(wire, facts), facts)
+            if visit is None:
+                self._turn_away(wire)
+            else:
+                self._let_in(wire, visit)
+        except BaseException:  # a fault of ours, which the loop logs and forgets
+            wire.abort()
+            if visit:
+                visit.end()
+            raise
 
     def _turn_away(self, wire: asyncio.Transport) -> None:
         visit = None if self._premises.tls else self._premises.gate.turn_away()
@@ -182,18 +184,29 @@ class Door(asyncio.Protocol):
         full = TooManyConnectionsError("Too many connections are open; try again in a moment.", retry_after=1)
         Farewell(self._premises.limits, visit).take_over(wire, last_words(full))
 
-    def _greet(self, wire: asyncio.Transport, tls: ssl.SSLContext, visit: Visit) -> None:
-        """Start over with the same socket and TLS. Before this nothing was read from it."""
-        taken = cast("socket.socket", wire.get_extra_info("socket")).dup()
-        wire.abort()
-        task = self._premises.tasks.start("handshake", self._shake_hands(taken, tls, visit))
-        task.add_done_callback(lambda _: None if visit.wire else visit.end())
+    def _let_in(self, wire: asyncio.Transport, visit: Visit) -> None:
+        protocol = self._premises.admit(visit)
+        if self._premises.tls:
+            greeting = self._greet(_taken_over(wire), self._premises.tls, protocol)
+            task = self._premises.tasks.start("handshake", greeting)
+            task.add_done_callback(lambda _: None if visit.wire else visit.end())
+        else:
+            wire.set_protocol(protocol)
+            protocol.connection_made(wire)
 
-    async def _shake_hands(self, taken: socket.socket, tls: ssl.SSLContext, visit: Visit) -> None:
+    async def _greet(self, taken: socket.socket, tls: ssl.SSLContext, protocol: asyncio.Protocol) -> None:
+        """Start over with the same socket and TLS. Before this nothing was read from it."""
         loop, limits = asyncio.get_running_loop(), self._premises.limits
         try:
             await loop.connect_accepted_socket(
-                lambda: self._premises.admit(visit), taken, ssl=tls, ssl_handshake_timeout=limits.handshake_seconds
+                lambda: protocol, taken, ssl=tls, ssl_handshake_timeout=limits.handshake_seconds
             )
         except OSError as error:  # TLS errors and time-outs are among them
             log.debug("a TLS handshake failed: %s", error)
+
+
+def _taken_over(wire: asyncio.Transport) -> socket.socket:
+    """The socket of a connection, without the connection."""
+    taken = cast("socket.socket", wire.get_extra_info("socket")).dup()
+    wire.abort()
+    return taken

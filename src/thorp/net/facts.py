@@ -17,7 +17,7 @@ class ListenerFacts:
 @dataclass(frozen=True, slots=True)
 class PeerFacts:
     same_user: bool | None  # None: not known, which is as good as no
-    stranger: bool = False  # for certain another ordinary user of this machine
+    at_home: bool = False  # on this machine, and our own user as far as the system can tell users apart
 
 
 UNKNOWN_PEER: Final = PeerFacts(same_user=None)

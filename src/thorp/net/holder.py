@@ -1,7 +1,8 @@
 """Who holds a TCP port of this machine, as far as an ordinary user can see, and which port is free instead."""
 
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -13,16 +14,29 @@ _HIGHEST: Final = 65535
 
 
 def holder_of(port: int) -> str | None:
-    """`name (pid)` of the process that listens there; None when it is another user's, or the system does not tell."""
+    """Who listens there, in words; None when it is another user's process, or the system does not tell."""
     wanted = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     if not wanted:
         return None
     for link in _PROC.glob("[0-9]*/fd/*"):
         with suppress(OSError):  # closed meanwhile, or another user's
             if str(link.readlink()) in wanted:
-                process = link.parents[1]
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+                return f"{_called(link.parents[1])} (pid {link.parents[1].name})"
     return None
+
+
+def _called(process: Path) -> str:
+    if not is_thorp((process / "cmdline").read_text(errors="replace").rstrip("\0").split("\0")):
+        return (process / "comm").read_text(errors="replace").strip()
+    return "this node itself" if process.name == str(os.getpid()) else "another Thorp node"
+
+
+def is_thorp(argv: Sequence[str]) -> bool:
+    """Whether this is the command line of Thorp: its script, by itself or given to an interpreter, or its module."""
+    program, *words = (word.rpartition("/")[2] for word in argv)
+    if program.startswith("python"):
+        program = next((word for word in words if not word.startswith("-")), "")
+    return program == "thorp"
 
 
 def _listening_inodes(port: int) -> Iterator[str]:

@@ -25,7 +25,7 @@ from thorp.net.door import Door, Gate, Premises, Visit
 from thorp.net.facts import UNKNOWN_PEER, ListenerFacts, PeerFacts
 from thorp.net.holder import free_port_above, holder_of
 from thorp.net.hygiene import HttpLimits
-from thorp.net.peeruid import is_same_user, is_stranger, own_uid, tcp_peer_uid, unix_peer_uid
+from thorp.net.peeruid import is_at_home, is_same_user, is_within, own_uid, tcp_peer_uid, unix_peer_uid
 from thorp.net.protocol import HouseProtocol, Speaking
 
 log = logging.getLogger(__name__)
@@ -224,12 +224,13 @@ def _tcp_peer(wire: asyncio.Transport) -> PeerFacts:
     if not (isinstance(client, tuple) and isinstance(server, tuple)):
         return UNKNOWN_PEER
     ends = cast("tuple[str, int]", client[:2]), cast("tuple[str, int]", server[:2])
-    uid = tcp_peer_uid(*ends)
-    return PeerFacts(is_same_user(uid, own_uid()), is_stranger(uid, own_uid()))
+    same_user = is_same_user(tcp_peer_uid(*ends), own_uid())
+    return PeerFacts(same_user, is_at_home(same_user, within=is_within(*ends)))
 
 
 def _unix_peer(wire: asyncio.Transport) -> PeerFacts:
-    return PeerFacts(is_same_user(unix_peer_uid(wire.get_extra_info("socket")), own_uid()))
+    same_user = is_same_user(unix_peer_uid(wire.get_extra_info("socket")), own_uid())
+    return PeerFacts(same_user, is_at_home(same_user, within=True))
 
 
 def why_not_bound(error: OSError, host: str, port: int, setting: str) -> ThorpError:

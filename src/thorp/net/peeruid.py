@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeAlias
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 End: TypeAlias = tuple[Address, int]
 
+CAN_TELL: Final = sys.platform == "linux"
 UNNAMEABLE: Final = 65534  # stands for every user of another user namespace; equal to it proves nothing
 
 _NETLINK_SOCK_DIAG: Final = 4
@@ -42,14 +43,22 @@ def is_same_user(uid: int | None, own: int) -> bool | None:
     return None if uid is None or uid == UNNAMEABLE else uid == own
 
 
-def is_stranger(uid: int | None, own: int) -> bool:
-    """Whether this is for certain another ordinary user. Root is none: it could read everything anyway."""
-    return uid is not None and uid not in {own, 0}
+def is_at_home(same_user: bool | None, *, within: bool, can_tell: bool = CAN_TELL) -> bool:
+    """Whether a connection within this machine is our own user's, as far as the system can tell users apart at all.
+
+    Where it can, no answer is a bad one: whoever ends their half of a connection early gets none.
+    """
+    return within and (same_user is True or (same_user is None and not can_tell))
+
+
+def is_within(client: tuple[str, int], server: tuple[str, int]) -> bool:
+    """Whether both ends of a connection are this machine."""
+    return _end(client)[0].is_loopback and _end(server)[0].is_loopback
 
 
 def unix_peer_uid(connection: HasOptions) -> int | None:
     """The user who connected to this Unix socket."""
-    if sys.platform != "linux":
+    if not CAN_TELL:
         return None
     try:
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
@@ -61,9 +70,9 @@ def unix_peer_uid(connection: HasOptions) -> int | None:
 
 def tcp_peer_uid(client: tuple[str, int], server: tuple[str, int]) -> int | None:
     """The user of the process that holds the client's end of a loopback connection."""
-    ends = _end(client), _end(server)
-    if sys.platform != "linux" or not all(address.is_loopback for address, _ in ends):
+    if not CAN_TELL or not is_within(client, server):
         return None
+    ends = _end(client), _end(server)
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as kernel:
             kernel.setblocking(False)  # the kernel answers within the send

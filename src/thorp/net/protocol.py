@@ -48,17 +48,14 @@ class Speaking:
 class Flow(FlowControl):
     """Remembers when we did not read: what the peer could not send meanwhile is not late."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(transport)
-        self._was_paused = False
+    was_paused = False  # at any moment since the watch began
+
+    def watch(self) -> None:
+        self.was_paused = self.read_paused
 
     def pause_reading(self) -> None:
         super().pause_reading()
-        self._was_paused = True
-
-    def was_paused_since_asked(self) -> bool:
-        before, self._was_paused = self._was_paused, self.read_paused
-        return before
+        self.was_paused = True
 
 
 class HouseProtocol(HttpToolsProtocol):
@@ -188,11 +185,12 @@ class HouseProtocol(HttpToolsProtocol):
     # Time runs out.
 
     def _arm(self, seconds: float, then: Callable[..., None], *arguments: object) -> None:
-        self._phase = _cancelled(self._phase)
+        _cancelled(self._phase)
         self._phase = self.loop.call_later(seconds, then, *arguments)
+        self._flow.watch()
 
     def _head_is_late(self) -> None:
-        if self._flow.was_paused_since_asked():  # by us, while an earlier request is answered
+        if self._flow.was_paused:  # by us, while an earlier request is answered
             self._arm(self._limits.head_seconds, self._head_is_late)
         else:
             self._refuse(TooSlowError(f"The headers did not arrive within {self._limits.head_seconds:g} s."))
@@ -201,7 +199,7 @@ class HouseProtocol(HttpToolsProtocol):
         self._arm(self._limits.body_seconds, self._check_body, self._body_bytes)
 
     def _check_body(self, before: int) -> None:
-        if self._flow.was_paused_since_asked() or self._body_bytes - before >= self._limits.body_least:
+        if self._flow.was_paused or self._body_bytes - before >= self._limits.body_least:
             self._await_body()
         else:
             self._refuse(TooSlowError(f"The body stood still for {self._limits.body_seconds:g} s."))

@@ -7,7 +7,7 @@ from thorp.base.settings import setting
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    name: str = setting("", "What other people see this machine called; empty: its host name.", live=True)
+    name: str = setting("", "What other people see this machine called; empty: its host name.", live=True, maximum=64)
 
     def shown_name(self, host_name: str) -> str:
         return self.name or host_name.partition(".")[0] or "node"

@@ -3,7 +3,6 @@
 It never overwrites, repairs or widens a key file; losing a key is losing an identity, so a person decides.
 """
 
-import base64
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +16,12 @@ from thorp.base.files import (
     explaining,
     facts_of,
     read_bounded,
-    write_atomically,
     write_new,
 )
 from thorp.identity.keys import NodeKey
 
 NODE_KEY: Final = "node.key"
 SEED_BYTES: Final = 32
-TOKEN_BYTES: Final = 32
 OTHERS: Final = 0o077  # permission bits of everybody but the owner
 
 
@@ -61,14 +58,6 @@ def load_node_key(files: FilePort, folder: Path) -> NodeKey:
             path=str(path),
         )
     return NodeKey(seed)
-
-
-def write_owner_token(files: FilePort, path: Path, randomness: Randomness) -> str:
-    """A fresh token of the owner; whatever token stood there is void with it."""
-    secret = base64.urlsafe_b64encode(randomness.bytes(TOKEN_BYTES)).rstrip(b"=").decode("ascii")
-    token = f"thorp_o_{secret}"
-    write_atomically(files, path, token.encode("ascii"))
-    return token
 
 
 def _make_private_folder(files: FilePort, folder: Path) -> None:

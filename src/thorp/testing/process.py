@@ -25,6 +25,7 @@ from thorp.net.blocking import BlockingClient, SseFrame
 T = TypeVar("T")
 PATIENCE: Final = 60.0  # seconds until a hanging child fails the test; nothing is measured by it
 ANY_PORT: Final = ("--port", "0")
+CHANGES: Final = "/api/v1/stream"
 
 
 def until(condition: Callable[[], T | None], what: str) -> T:
@@ -76,6 +77,7 @@ class Watching:
     seen: list[SseFrame] = field(default_factory=list[SseFrame])  # taken by the test so far
     failure: ThorpError | None = None  # what broke the stream; a cut between two events looks like an end
     _arrived: "queue.Queue[SseFrame | None]" = field(default_factory=queue.Queue[SseFrame | None])
+    _begun: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -85,10 +87,18 @@ class Watching:
         try:
             for frame in self.frames:
                 self._arrived.put(frame)
+                self._begun.set()
         except ThorpError as error:
             self.failure = error
         finally:
             self._arrived.put(None)
+            self._begun.set()
+
+    def begun(self) -> "Watching":
+        """The same, once its first frame is here: what happens from now on is seen."""
+        if not self._begun.wait(PATIENCE):
+            raise AssertionError("the stream never began")
+        return self
 
     def take(self) -> SseFrame | None:
         """The next frame; None at the end."""
@@ -152,9 +162,10 @@ class NodeProcess:
     def status(self) -> dict[str, Any]:
         return self.owner().request("GET", "/api/v1/status").data
 
-    def watch(self, method: str = "GET", path: str = "/api/v1/stream", body: object = None) -> Watching:
+    def watch(self, method: str = "GET", path: str = CHANGES, body: object = None) -> Watching:
         """A stream of this node, as its owner sees it; without arguments that of its changes."""
-        return Watching(self.owner().events(method, path, body))
+        watching = Watching(self.owner().events(method, path, body))
+        return watching.begun() if path == CHANGES else watching
 
     def thorp(self, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """One command line of this node's owner."""

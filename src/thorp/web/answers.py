@@ -10,8 +10,7 @@ import orjson
 from starlette.responses import Response
 
 from thorp.base.errors import ThorpError
-from thorp.base.redact import without_folders
-from thorp.wire.envelope import error_body, error_headers
+from thorp.wire.envelope import error_body, error_headers, told
 
 JSON: Final = "application/json"
 EXACT: Final = re.compile(r"`([^`]+)`")
@@ -39,7 +38,7 @@ def error_answer(error: ThorpError) -> Response:
 
 def said(text: str) -> str:
     """A sentence as markup: nothing in it is markup yet, and what stands in backticks is shown as exact."""
-    return EXACT.sub(r"<code>\1</code>", html.escape(without_folders(text)))
+    return EXACT.sub(r"<code>\1</code>", html.escape(text))
 
 
 def page(title: str, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -55,5 +54,5 @@ def page(title: str, body: str, status: int = 200, headers: dict[str, str] | Non
 
 
 def error_page(error: ThorpError) -> Response:
-    body = f'<p role="alert">{said(error.message)}</p><p><a href="/plain/claim">Sign in</a></p>'
+    body = f'<p role="alert">{said(told(error))}</p><p><a href="/plain/claim">Sign in</a></p>'
     return page("Not here", body, error.status, error_headers(error))

@@ -1,7 +1,7 @@
 """How path, query and body become the fields of a capability's request."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -15,11 +15,15 @@ from thorp.web.answers import json_answer
 from thorp.web.sse import ClientGoneError
 from thorp.web.table import NounRoute
 from thorp.wire.capability import Capability
+from thorp.wire.model import Message as Entry
+from thorp.wire.model import misfits
 from thorp.wire.strictjson import parse_json
+
+E = TypeVar("E", bound=Entry)
 
 
 class BadParameterError(UsageError):
-    """A path or query parameter that does not fit."""
+    """A parameter of the request, or a field of its body, that does not fit."""
 
     code = "web.bad_parameter"
 
@@ -45,6 +49,15 @@ def json_object(body: bytes) -> dict[str, object]:
     if not isinstance(found, dict):
         raise NotAnObjectError("The body has to be a JSON object.")
     return cast("dict[str, object]", found)
+
+
+def entered(body: bytes, wanted: type[E]) -> E:
+    """What a request body says, or a refusal that names the first field that is wrong."""
+    try:
+        return wanted.model_validate(json_object(body))
+    except ValidationError as error:
+        name, problem = misfits(error)[0]
+        raise BadParameterError(f"`{name}` {problem}.", parameter=name) from None
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
@@ -80,7 +93,7 @@ def text_fields(capability: Capability, given: Mapping[str, str]) -> dict[str, o
         try:
             read[name] = TypeAdapter[object](fields[name].rebuild_annotation()).validate_python(text, strict=False)
         except ValidationError as error:
-            raise BadParameterError(f"`{name}`: {error.errors()[0]['msg']}.", parameter=name) from None
+            raise BadParameterError(f"`{name}` {misfits(error)[0][1]}.", parameter=name) from None
     return read
 
 

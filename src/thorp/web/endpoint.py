@@ -13,7 +13,7 @@ from thorp.web.binding import answer_noun, read_already, read_body
 from thorp.web.callers import principal_of, request_id_of
 from thorp.web.doors import Doors
 from thorp.web.sse import ClientGoneError, send_events, while_connected
-from thorp.web.table import NounRoute, RawRoute, Route, check_floor
+from thorp.web.table import SMALL, NounRoute, RawRoute, Route, check_floor
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,8 @@ class Endpoint:
         try:
             answer = await self._answer(scope, receive)
             if isinstance(answer, EventStream):
-                await send_events(send, receive, answer.events, answer.headers)
+                head_only = scope["method"] == "HEAD"
+                await send_events(send, receive, answer.events, answer.headers, head_only=head_only)
             else:
                 await answer(scope, receive, send)
         except ClientGoneError:
@@ -52,10 +53,10 @@ class Endpoint:
 
     def _room(self, asked: Request, principal: Principal) -> int:
         """Who may not use this route is refused before a byte of the body is read; the others may send so many."""
-        if isinstance(self._route, NounRoute):
-            return self._doors.bus.admit(Order(self._route.capability.id, principal)).limits.input_bytes
+        if (called := self._route.calls(asked)) is not None:
+            return self._doors.bus.admit(Order(called, principal)).limits.input_bytes
         check_floor(principal, self._route.floor, self._route.path)
-        return self._route.room(self._doors, asked)
+        return SMALL
 
     async def _handled(self, request: Request, principal: Principal) -> Answer:
         if isinstance(self._route, NounRoute):

@@ -107,6 +107,8 @@ def raw_operation(route: RawRoute, schemas: Schemas) -> Json:
         "responses": {"2XX": {"description": "Done."}} | responses(200, {"description": "Done."}, schemas),
         "x-floor": str(route.floor),
     }
+    if route.request:
+        operation["requestBody"] = json_body(schemas.ref(route.request)) | {"required": True}
     return operation | ({"security": []} if route.floor == OPEN else {})
 
 

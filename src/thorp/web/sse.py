@@ -52,13 +52,22 @@ async def while_connected(receive: Receive) -> AsyncGenerator[None]:
 
 
 async def send_events(
-    send: Send, receive: Receive, events: AsyncGenerator[bytes, None], headers: dict[str, str]
+    send: Send,
+    receive: Receive,
+    events: AsyncGenerator[bytes, None],
+    headers: dict[str, str],
+    *,
+    head_only: bool = False,
 ) -> None:
-    """Send events as they come until they end; close their source in this very task when the client leaves."""
+    """Send events as they come until they end; close their source in this very task when the client leaves.
+
+    Who asks for the head only gets no event, so none is waited for.
+    """
     start = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     start += [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
     async with aclosing(events), while_connected(receive):
         await send({"type": "http.response.start", "status": 200, "headers": start})
-        async for item in events:
-            await send({"type": "http.response.body", "body": item, "more_body": True})
+        if not head_only:
+            async for item in events:
+                await send({"type": "http.response.body", "body": item, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -12,6 +12,7 @@ from thorp.identity.scopes import Scope
 from thorp.web.answers import Answer
 from thorp.web.doors import Doors
 from thorp.wire.capability import Capability
+from thorp.wire.model import Message
 
 Floor: TypeAlias = str | Scope
 OPEN: Final = "open"  # anybody who reaches the listener
@@ -41,6 +42,9 @@ class NounRoute:
     capability: Capability
     status: int = 200
 
+    def calls(self, _request: Request) -> str:
+        return self.capability.id
+
     @property
     def floor(self) -> Floor:
         return self.capability.scope or OWNER
@@ -50,8 +54,8 @@ class NounRoute:
         return self.capability.summary
 
 
-def small(_doors: Doors, _request: Request) -> int:
-    return SMALL
+def calls_nothing(_request: Request) -> None:
+    """Of a route that is no way to a capability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class RawRoute:
     summary: str
     handler: Callable[[Doors, Request], Awaitable[Answer]]
     html: bool = False  # errors are told as a page
-    room: Callable[[Doors, Request], int] = small  # how large the body may be; asked before any of it is read
+    request: type[Message] | None = None  # what its handler reads out of the body
+    calls: Callable[[Request], str | None] = calls_nothing  # whose floor and size of body count instead of its own
 
 
 Route: TypeAlias = NounRoute | RawRoute

@@ -13,14 +13,20 @@ UNAVAILABLE = 503
 RETRY_AFTER_UNKNOWN = 5.0  # seconds; a 503 always says when to come back
 
 
+def told(error: BaseException) -> str:
+    """An error in words that may leave the house: what failed is everybody's business, where it lies is the owner's.
+
+    Whoever keeps or shows the text of an error takes it from here; only the log and the owner's own terminal do not.
+    """
+    return without_folders(str(error))
+
+
 def error_body(error: ThorpError, *, at_home: bool = False) -> dict[str, object]:
     """The class's own code, the word all nodes share, and a message for a person.
 
     Only `at_home`, on the owner's own terminal, does it tell in which folders things lie.
     """
-    message, details = error.message, error.details
-    if not at_home:
-        message, details = without_folders(message), _abroad(details)
+    message, details = (error.message, error.details) if at_home else (told(error), _abroad(error.details))
     return {"error": {"code": error.code, "fault": fault_of(error).value, "message": message, "details": details}}
 
 

@@ -11,7 +11,6 @@ from thorp.base.moments import seconds_of
 from thorp.identity.principals import owner
 from thorp.testing.asgi import Heard
 from thorp.testing.web import WebWorld
-from thorp.web.routes.access import code_in
 from thorp.wire.changes import NodeClaimed, SessionsChanged
 
 
@@ -82,14 +81,16 @@ def test_from_elsewhere_only_a_code_made_for_it_counts() -> None:
 
 @pytest.mark.parametrize("body", [{}, {"code": 1}, {"code": None}, {"code": "x", "more": 1}, []])
 def test_a_wrong_body_is_refused_and_costs_no_try(body: object) -> None:
-    async def story() -> tuple[int, int]:
+    async def story() -> tuple[set[int], int, int]:
         world = await WebWorld().opened()
-        code = world.desk.claim_code().text
-        for _ in range(20):
-            refused = await world.ask("POST", "/api/v1/claim", body)
-        return refused.status, (await world.ask("POST", "/api/v1/claim", {"code": code})).status
+        ways = "claim", "login"
+        refused = {(await world.ask("POST", f"/api/v1/{way}", body)).status for _ in range(20) for way in ways}
+        claimed = await world.ask("POST", "/api/v1/claim", {"code": world.desk.claim_code().text})
+        refused |= {(await world.ask("POST", "/api/v1/login", body)).status for _ in range(20)}
+        signed_in = await world.ask("POST", "/api/v1/login", {"code": world.desk.mint_login_code().text})
+        return refused, claimed.status, signed_in.status
 
-    assert told(story()) == (400, 201)
+    assert told(story()) == ({400}, 201, 201)
 
 
 def test_a_session_can_be_ended_once() -> None:
@@ -114,7 +115,3 @@ def test_watchers_hear_of_a_session_that_ended() -> None:
 def test_who_came_by_the_socket_has_no_session_to_end() -> None:
     heard = told(WebWorld().ask("DELETE", "/api/v1/session", b"", owner()))
     assert (heard.status, heard.json["error"]["code"]) == (404, "web.no_session")
-
-
-def test_a_code_is_taken_from_exactly_one_place() -> None:
-    assert code_in({"code": "abc"}) == "abc"

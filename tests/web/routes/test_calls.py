@@ -6,10 +6,12 @@ from typing import Any
 import orjson
 import pytest
 
+from thorp.base.errors import ConflictError
 from thorp.identity.principals import NOBODY, keyed, owner
 from thorp.identity.scopes import Scope
 from thorp.testing.asgi import Heard
 from thorp.testing.web import WebWorld
+from thorp.wire.capability import Call, Capability, Nothing, Offer
 
 SSE = {"accept": "text/event-stream"}
 
@@ -44,6 +46,20 @@ def test_a_streamed_call_ends_with_exactly_one_done(name: str) -> None:
     assert seen[-1][1]["output"] == {"text": "a b", "words": 2}
 
 
+def test_a_stream_that_fails_does_not_tell_in_which_folder() -> None:
+    async def fails(_call: Call[Nothing]) -> Nothing:
+        raise ConflictError("`/srv/ann/thorp.db` is locked.", path="/srv/ann/thorp.db")
+
+    async def story() -> Heard:
+        world = WebWorld()
+        await world.bus.register(Offer(Capability("test.thing", "1.0", "A thing.", Nothing, Nothing), unary=fails))
+        return await world.client(owner(), **SSE).ask("POST", "/api/v1/call/test.thing")
+
+    ((event, told_of),) = events_of(told(story()))
+    assert (event, told_of["error"]["message"]) == ("error", "`thorp.db` is locked.")
+    assert told_of["error"]["details"] == {"path": "thorp.db"}
+
+
 def test_a_streamed_call_that_fails_ends_with_exactly_one_error() -> None:
     heard = told(called("node.echo", {"input": {"text": "a b", "pause_ms": 9000}}, thorp_deadline_ms="10", **SSE))
     seen = events_of(heard)
@@ -55,8 +71,9 @@ def test_a_streamed_call_that_fails_ends_with_exactly_one_error() -> None:
     ("body", "code"),
     [
         ({"input": {"nonsense": 1}}, "bus.schema_mismatch"),
-        ({"input": []}, "web.bad_call"),
-        ({"inputs": {}}, "web.bad_call"),
+        ({"input": []}, "web.bad_parameter"),
+        ({"params": None}, "web.bad_parameter"),
+        ({"inputs": {}}, "web.bad_parameter"),
         ([], "web.not_an_object"),
         (b"{", "wire.bad_json"),
     ],

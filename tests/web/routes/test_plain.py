@@ -1,11 +1,12 @@
 """The pages that work without JavaScript."""
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import pytest
 
+from thorp.base.errors import ConflictError
 from thorp.identity.principals import owner
 from thorp.testing.asgi import Heard
 from thorp.testing.web import WebWorld
@@ -52,6 +53,21 @@ def test_a_wrong_code_is_told_in_the_page_and_is_text(code: str) -> None:
     assert heard.status == 401
     assert b'role="alert"' in heard.body
     assert b"<script>" not in heard.body
+
+
+def test_a_sign_in_that_breaks_does_not_tell_in_which_folder() -> None:
+    async def story() -> Heard:
+        world = WebWorld()
+
+        async def breaks(*_: object, **__: object) -> NoReturn:
+            raise ConflictError("`/srv/ann/thorp.db` is locked.")
+
+        world.desk.claim = breaks  # pyright: ignore[reportAttributeAccessIssue]
+        return await posted(world, "AAAAAAAA")
+
+    heard = told(story())
+    assert heard.status == 409
+    assert b"<code>thorp.db</code> is locked." in heard.body
 
 
 def test_after_the_claim_the_same_form_signs_in() -> None:

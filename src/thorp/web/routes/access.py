@@ -7,12 +7,12 @@ from thorp.base.errors import NotFoundError
 from thorp.base.moments import rfc3339
 from thorp.identity.grants import SessionGrant
 from thorp.web.answers import json_answer
-from thorp.web.binding import BadParameterError, json_object
+from thorp.web.binding import entered
 from thorp.web.callers import is_at_home, principal_of, refuse_where_others_read
 from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, NounRoute, RawRoute, Route
 from thorp.wire.capabilities.keys import KEYS_CREATE, KEYS_LIST, KEYS_REVOKE
-from thorp.wire.capabilities.login import LOGIN_CODE
+from thorp.wire.capabilities.login import LOGIN_CODE, CodeEntry
 from thorp.wire.capabilities.sessions import SESSIONS_END, SESSIONS_LIST
 from thorp.wire.changes import NodeClaimed, SessionsChanged
 
@@ -21,13 +21,6 @@ class NoSessionError(NotFoundError):
     """Signing out without having signed in."""
 
     code = "web.no_session"
-
-
-def code_in(body: dict[str, object]) -> str:
-    code = body.get("code")
-    if not isinstance(code, str) or set(body) != {"code"}:
-        raise BadParameterError('The body has to be `{"code": "…"}`.')
-    return code
 
 
 def session_answer(session: SessionGrant, token: str) -> Response:
@@ -40,16 +33,16 @@ async def claimed(doors: Doors, _request: Request) -> Response:
 
 async def claim(doors: Doors, request: Request) -> Response:
     refuse_where_others_read(request)
-    code = code_in(json_object(await request.body()))
-    session, token = await doors.desk.claim(code, at_home=is_at_home(request))
+    asked = entered(await request.body(), CodeEntry)
+    session, token = await doors.desk.claim(asked.code, at_home=is_at_home(request))
     doors.announce(NodeClaimed())
     return session_answer(session, token)
 
 
 async def login(doors: Doors, request: Request) -> Response:
     refuse_where_others_read(request)
-    code = code_in(json_object(await request.body()))
-    return session_answer(*await doors.desk.login(code, at_home=is_at_home(request)))
+    asked = entered(await request.body(), CodeEntry)
+    return session_answer(*await doors.desk.login(asked.code, at_home=is_at_home(request)))
 
 
 async def end_session(doors: Doors, request: Request) -> Response:
@@ -69,7 +62,21 @@ ROUTES: tuple[Route, ...] = (
     NounRoute("DELETE", "/api/v1/sessions/{id}", SESSIONS_END),
     NounRoute("POST", "/api/v1/login/codes", LOGIN_CODE, status=201),
     RawRoute("GET", "/api/v1/claim", OPEN, "Whether this node has an owner's dashboard already.", claimed),
-    RawRoute("POST", "/api/v1/claim", OPEN, "Claims the node with the one-time code; works once, for ever.", claim),
-    RawRoute("POST", "/api/v1/login", OPEN, "Signs a browser in with a one-time code of `thorp open`.", login),
+    RawRoute(
+        "POST",
+        "/api/v1/claim",
+        OPEN,
+        "Claims the node with the one-time code; works once, for ever.",
+        claim,
+        request=CodeEntry,
+    ),
+    RawRoute(
+        "POST",
+        "/api/v1/login",
+        OPEN,
+        "Signs a browser in with a one-time code of `thorp open`.",
+        login,
+        request=CodeEntry,
+    ),
     RawRoute("DELETE", "/api/v1/session", OWNER, "Ends the dashboard session that asks.", end_session),
 )

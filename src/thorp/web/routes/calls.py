@@ -5,12 +5,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from pydantic import Field
 from starlette.requests import Request
 
-from thorp.base.errors import ThorpError, UsageError
+from thorp.base.errors import ThorpError
 from thorp.bus.dispatch import Order
 from thorp.web.answers import Answer, EventStream, json_answer
-from thorp.web.binding import json_object
+from thorp.web.binding import BadParameterError, entered
 from thorp.web.callers import principal_of, request_id_of
 from thorp.web.doors import Doors
 from thorp.web.sse import event
@@ -23,20 +24,11 @@ EVENT_STREAM: Final = "text/event-stream"
 MILLISECONDS: Final = re.compile("[1-9][0-9]{0,8}")
 
 
-class BadCallError(UsageError):
-    """A call whose envelope is not `{params, input}`."""
+class CallEntry(Message):
+    """The body of a call. What stands in it is the capability's own matter, and the bus reads it."""
 
-    code = "web.bad_call"
-
-
-def envelope(body: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    """`params` and `input` out of the body of a call."""
-    if unknown := set(body) - {"params", "input"}:
-        raise BadCallError(f"A call is `{{params, input}}`; `{min(unknown)}` has no place in it.")
-    parts = body.get("params", {}), body.get("input", {})
-    if not all(isinstance(part, dict) for part in parts):
-        raise BadCallError("`params` and `input` have to be objects.")
-    return parts  # pyright: ignore[reportReturnType]  (checked in the line above)
+    params: dict[str, object] = Field(default_factory=dict[str, object])
+    input: dict[str, object] = Field(default_factory=dict[str, object])
 
 
 def deadline(header: str | None) -> float | None:
@@ -44,7 +36,7 @@ def deadline(header: str | None) -> float | None:
     if header is None:
         return None
     if not MILLISECONDS.fullmatch(header):
-        raise BadCallError("`Thorp-Deadline-Ms` has to be a whole number of milliseconds above 0.")
+        raise BadParameterError("`Thorp-Deadline-Ms` has to be a whole number of milliseconds above 0.")
     return int(header) / 1000
 
 
@@ -69,21 +61,17 @@ async def frames(
         yield event("error", error_body(error))
 
 
-def wanted(doors: Doors, request: Request) -> Capability:
-    """What is called, if this caller may."""
-    return doors.bus.admit(Order(request.path_params["name"], principal_of(request)))
-
-
-def room(doors: Doors, request: Request) -> int:
-    return wanted(doors, request).limits.input_bytes
+def called(request: Request) -> str:
+    return request.path_params["name"]
 
 
 async def call(doors: Doors, request: Request) -> Answer:
     began = doors.clock.monotonic()
-    capability, principal = wanted(doors, request), principal_of(request)
-    params, given = envelope(json_object(await request.body()))
+    principal = principal_of(request)
+    capability = doors.bus.admit(Order(called(request), principal))
+    asked = entered(await request.body(), CallEntry)
     seconds = deadline(request.headers.get("thorp-deadline-ms"))
-    order = Order(capability.id, principal, given, params, request_id_of(request), seconds)
+    order = Order(capability.id, principal, asked.input, asked.params, request_id_of(request), seconds)
     if EVENT_STREAM in request.headers.get("accept", ""):
         return EventStream(frames(doors, capability, doors.bus.stream(order), began))
     output = await doors.bus.call(order)
@@ -92,6 +80,6 @@ async def call(doors: Doors, request: Request) -> Answer:
 
 ROUTES: tuple[Route, ...] = (
     RawRoute(
-        "POST", "/api/v1/call/{name}", OPEN, "Calls a capability; its own floor decides who may.", call, room=room
+        "POST", "/api/v1/call/{name}", OPEN, "Calls a capability; its own floor decides who may.", call, calls=called
     ),
 )

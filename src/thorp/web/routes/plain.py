@@ -19,6 +19,7 @@ from thorp.web.doors import Doors
 from thorp.web.table import OPEN, OWNER, RawRoute, Route
 from thorp.wire.capabilities.node import StatusAnswer
 from thorp.wire.changes import NodeClaimed, SessionsChanged
+from thorp.wire.envelope import told
 
 LOOK: Final = asset_of(Path(__file__).parent.parent / "plain" / "look.css", hashed=False)
 COOKIE: Final = "thorp_session"
@@ -74,7 +75,7 @@ async def claim(doors: Doors, request: Request) -> Response:
     try:
         session, token = await enter(code, CredentialKind.PAGES, at_home=is_at_home(request))
     except ThorpError as error:
-        return page("Not signed in", claim_form(claimed=was_claimed, problem=error.message), error.status)
+        return page("Not signed in", claim_form(claimed=was_claimed, problem=told(error)), error.status)
     if not was_claimed:
         doors.announce(NodeClaimed())
     answer = RedirectResponse("/plain/status", status_code=303)

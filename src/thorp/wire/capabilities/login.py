@@ -6,6 +6,10 @@ from thorp.wire.capability import Capability
 from thorp.wire.model import Message
 
 
+class CodeEntry(Message):
+    code: str = Field(description="The one-time code, as `thorp up` or `thorp open` shows it.")
+
+
 class LoginCodeAsk(Message):
     anywhere: bool = Field(
         default=False,
