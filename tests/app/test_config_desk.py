@@ -84,10 +84,12 @@ def test_what_decides_who_reaches_the_node_is_the_owners() -> None:
         "local.host",
         "local.hosts",
         "local.open_inference",
+        "local.port",
         "local.expose_host",
         "local.expose_port",
         "local.expose_plain",
         "mesh.host",
+        "mesh.port",
     }
 
 

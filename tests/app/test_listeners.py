@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from thorp.app.environment import Environment
-from thorp.app.listeners import Listeners, is_loopback
+from thorp.app.listeners import Listeners, hosts_of, is_loopback
 from thorp.app.paths import paths_of
 from thorp.app.settings import Settings
 from thorp.net.settings import LocalSettings
@@ -27,6 +27,19 @@ OUTSIDE = ("0.0.0.0", "::", "192.168.1.5", "example.org", "")
 @pytest.mark.parametrize(("host", "inside"), [*((one, True) for one in INSIDE), *((one, False) for one in OUTSIDE)])
 def test_loopback_is_what_only_this_machine_reaches(host: str, inside: bool) -> None:
     assert is_loopback(host) is inside
+
+
+@pytest.mark.parametrize(
+    ("host", "hosts"),
+    [
+        ("127.0.0.1", ("127.0.0.1", "::1")),
+        ("::1", ("::1", "127.0.0.1")),
+        ("localhost", ("127.0.0.1", "::1")),
+        ("127.8.8.8", ("127.8.8.8",)),
+    ],
+)
+def test_what_is_called_localhost_is_held_on_both_of_its_addresses(host: str, hosts: tuple[str, ...]) -> None:
+    assert hosts_of(host) == hosts
 
 
 @pytest.mark.parametrize(("host", "address"), [("127.0.0.1", "http://127.0.0.1:8737"), ("::1", "http://[::1]:8737")])

@@ -1,5 +1,7 @@
+import os
 import stat
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -103,25 +105,60 @@ def test_a_moved_run_folder_is_made_beside_the_lock(tmp_path: Path) -> None:
     assert mode(paths.lock.parent) == 0o700
 
 
-def test_a_folder_that_others_could_read_is_tightened(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", [0o755, 0o710, 0o701, 0o740, 0o704])
+def test_a_folder_that_others_could_read_is_tightened(tmp_path: Path, found: int) -> None:
     paths = places(tmp_path)
-    paths.keys.mkdir(mode=0o755)
-    paths.keys.chmod(0o755)
+    paths.keys.mkdir()
+    paths.keys.chmod(found)
 
     make_folders(paths)
 
     assert mode(paths.keys) == 0o700
 
 
-def test_a_folder_that_others_could_write_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", [0o777, 0o702, 0o720])
+@pytest.mark.parametrize("name", ["root", "keys", "data", "run", "logs"])
+def test_a_folder_that_others_could_write_is_refused(tmp_path: Path, name: str, found: int) -> None:
     paths = places(tmp_path)
-    paths.run.mkdir()
-    paths.run.chmod(0o777)
+    folder: Path = getattr(paths, name)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(found)
 
     with pytest.raises(ForeignFolderError, match="chmod 700"):
         make_folders(paths)
     with pytest.raises(ForeignFolderError):
-        check_private(paths.run)
+        check_private(folder)
+
+
+@pytest.mark.parametrize("name", ["root", "keys", "data", "run", "logs"])
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, name: str) -> None:
+    paths = places(tmp_path)
+    folder: Path = getattr(paths, name)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.chown(folder, 12_345, 12_345)  # these tests run as root
+
+    with pytest.raises(ForeignFolderError, match="not a folder of yours"):
+        make_folders(paths)
+
+
+@pytest.mark.parametrize(("mode", "refused"), [(0o777, True), (0o1777, False), (0o755, False)])
+def test_a_home_that_anybody_could_exchange_as_a_whole_is_refused(tmp_path: Path, mode: int, refused: bool) -> None:
+    above = tmp_path / "above"
+    above.mkdir()
+    above.chmod(mode)
+
+    with pytest.raises(ForeignFolderError, match="chmod o-w") if refused else nullcontext():
+        make_folders(places(above / "below" / "home"))
+
+
+def test_a_home_may_be_a_link_to_a_private_folder(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    (tmp_path / "home").symlink_to(elsewhere)
+
+    make_folders(places(tmp_path / "home"))
+
+    assert (elsewhere / "keys").is_dir()
 
 
 def test_a_link_in_the_place_of_a_private_folder_is_refused(tmp_path: Path) -> None:

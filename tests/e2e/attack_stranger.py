@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.attack_wire import Answer, Caller, Place
+from thorp.net.addresses import own_address
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65_534
+WAYS = ("plain", "device", "source")
 SOMEBODY = 12_345
 
 
@@ -45,13 +47,17 @@ class Stranger:
             Answer(one["status"], tuple(map(tuple, one["headers"])), base64.b64decode(one["body"])) for one in answers
         ]
 
-    def crowd(self, place: Place, count: int) -> None:
+    def crowd(self, place: Place, count: int, way: str = "plain") -> None:
         """Open so many connections, say nothing, and keep them until the block ends."""
-        self._do(what="crowd", port=place.port, count=count)
+        self._do(what="crowd", port=place.port, count=count, way=way)
 
-    def say_and_shut(self, place: Place, data: bytes) -> None:
-        """Connect, send this and end one's own half at once."""
-        self._do(what="say_and_shut", port=place.port, data=data.decode())
+    def say(self, place: Place, data: bytes, way: str = "plain", *, shut: bool = False) -> None:
+        """Connect in a way of `WAYS` and send this; `shut` ends one's own half at once."""
+        self._do(what="say", port=place.port, data=data.decode(), way=way, shut=shut)
+
+    def listen(self, host: str, port: int) -> str:
+        """What becomes of listening there: the name of the error, or nothing, and it is held until the block ends."""
+        return self._do(what="listen", host=host, port=port)
 
     def hear(self) -> bytes:
         """What came back on the last connection, until its end."""
@@ -102,15 +108,35 @@ def ask(place: dict[str, Any], requests: list[Any]) -> list[dict[str, Any]]:
         ]
 
 
-def crowd(port: int, count: int) -> int:
-    HELD.extend(socket.create_connection(("127.0.0.1", port)) for _ in range(count))
+def dialled(port: int, way: str) -> socket.socket:
+    """A connection that the kernel may find harder to tell about."""
+    made = socket.socket()
+    if way == "device":
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    elif way == "source":
+        made.bind((own_address() or "127.0.0.2", 0))
+    made.connect(("127.0.0.1", port))
+    return made
+
+
+def crowd(port: int, count: int, way: str) -> int:
+    HELD.extend(dialled(port, way) for _ in range(count))
     return len(HELD)
 
 
-def say_and_shut(port: int, data: str) -> int:
-    HELD.append(socket.create_connection(("127.0.0.1", port)))
+def listen(host: str, port: int) -> str:
+    try:
+        HELD.append(socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET))
+    except OSError as error:
+        return type(error).__name__
+    return ""
+
+
+def say(port: int, data: str, way: str, *, shut: bool) -> int:
+    HELD.append(dialled(port, way))
     HELD[-1].sendall(data.encode())
-    HELD[-1].shutdown(socket.SHUT_WR)
+    if shut:
+        HELD[-1].shutdown(socket.SHUT_WR)
     return len(HELD)
 
 
@@ -142,7 +168,8 @@ HELD: list[socket.socket] = []
 DEEDS = {
     "ask": ask,
     "crowd": crowd,
-    "say_and_shut": say_and_shut,
+    "say": say,
+    "listen": listen,
     "hear": hear,
     "connect": connect,
     "read": read,

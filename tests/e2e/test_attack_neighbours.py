@@ -10,9 +10,9 @@ import pytest
 
 from tests.e2e.attack_house import FORM, House, house, nonsense
 from tests.e2e.attack_proxy import Style, proxy
-from tests.e2e.attack_stranger import NOBODY, SOMEBODY, Stranger, stranger
+from tests.e2e.attack_stranger import NOBODY, SOMEBODY, WAYS, Stranger, stranger
 from tests.e2e.attack_wire import JSON, Answer, Place, as_json, ask, bearer, written
-from thorp.testing.process import DidNotStartError
+from thorp.testing.process import DidNotStartError, free_port, run_thorp
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import OPEN, RawRoute, Route
 
@@ -126,13 +126,23 @@ def test_who_hangs_up_before_the_node_can_ask_the_kernel_spends_no_code(home: Ho
     code = home.owner("POST", "/api/v1/login/codes").json["code"]
     home.node.process.send_signal(signal.SIGSTOP)
     try:
-        other.say_and_shut(
-            home.tcp, written("POST", "/api/v1/login", [JSON], as_json({"code": code}), home.tcp.authority)
-        )
+        login = written("POST", "/api/v1/login", [JSON], as_json({"code": code}), home.tcp.authority)
+        other.say(home.tcp, login, shut=True)
     finally:
         home.node.process.send_signal(signal.SIGCONT)
 
     assert b"token" not in other.hear()
+    assert ask(home.tcp, "POST", "/api/v1/login", [JSON], as_json({"code": code})).status == 201
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_code_is_worth_nothing_to_another_user_however_they_connect(home: House, other: Stranger, way: str) -> None:
+    code = home.owner("POST", "/api/v1/login/codes").json["code"]
+    closing = [JSON, ("Connection", "close")]
+    login = written("POST", "/api/v1/login", closing, as_json({"code": code}), home.tcp.authority)
+
+    other.say(home.tcp, login, way)
+    assert other.hear().startswith(b"HTTP/1.1 401 ")
     assert ask(home.tcp, "POST", "/api/v1/login", [JSON], as_json({"code": code})).status == 201
 
 
@@ -146,11 +156,30 @@ def test_another_user_cannot_burn_the_owners_codes(home: House, other: Stranger)
     assert ask(home.tcp, "POST", "/api/v1/login", [JSON], as_json({"code": code})).status == 201
 
 
-def test_A15_another_user_cannot_fill_the_owners_own_listener(home: House) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_A15_another_user_cannot_fill_the_owners_own_listener(home: House, way: str) -> None:
     with stranger(SOMEBODY) as other:
-        other.crowd(home.tcp, 600)
+        other.crowd(home.tcp, 600, way)
         for _ in range(5):
             assert ask(home.tcp, "GET", "/api/v1/status", [bearer(home.owner_token)]).status == 200
+
+
+# The port
+
+
+def test_another_user_cannot_answer_to_localhost_beside_the_node(home: House, other: Stranger) -> None:
+    """A browser takes `localhost` for two addresses, and tries them in an order of its own."""
+    for host in ("127.0.0.1", "::1"):
+        assert other.listen(host, home.tcp.port) == "OSError", host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_node_does_not_start_beside_another_user_who_answers_to_localhost(tmp_path: Path, host: str) -> None:
+    port = free_port()
+    with stranger(SOMEBODY) as other:
+        assert other.listen(host, port) == ""
+        refused = run_thorp(tmp_path / "n", "up", "--port", str(port))
+    assert (refused.returncode, f"on {host} is taken" in refused.stderr) == (8, True), refused.stderr
 
 
 # Proxies
@@ -222,21 +251,30 @@ def test_a_key_passes_a_proxy_with_its_own_rights(home: House) -> None:
 
 
 def prepared(folder: Path, mode: int, owner: int) -> None:
-    """A home that somebody made before the owner did, with a database in it that knows them."""
-    data = folder / "n" / "data"
-    data.mkdir(parents=True)
-    data.chmod(mode)
-    os.chown(data, owner, owner)
+    """A folder of a home that somebody made before the owner did, with what they like in it."""
+    for made in (folder.parent, folder):
+        made.mkdir(0o700, exist_ok=True)
+    folder.chmod(mode)
+    os.chown(folder, owner, owner)
 
 
+@pytest.mark.parametrize("name", ["n", "n/data", "n/keys", "n/run", "n/logs"])
 @pytest.mark.parametrize(("mode", "owner"), [(0o777, 0), (0o770, 0), (0o700, SOMEBODY), (0o755, SOMEBODY)])
-def test_a_node_keeps_no_data_in_a_folder_that_others_could_have_filled(tmp_path: Path, mode: int, owner: int) -> None:
-    prepared(tmp_path, mode, owner)
-    with pytest.raises(DidNotStartError, match="data"), house(tmp_path):
+def test_a_node_lives_in_no_folder_that_others_could_have_filled(
+    tmp_path: Path, name: str, mode: int, owner: int
+) -> None:
+    prepared(tmp_path / name, mode, owner)
+    with pytest.raises(DidNotStartError, match=f"{tmp_path / name}`"), house(tmp_path):
+        raise AssertionError("the node started")
+
+
+def test_a_node_lives_in_no_folder_that_others_could_exchange(tmp_path: Path) -> None:
+    prepared(tmp_path / "open", 0o777, 0)
+    with pytest.raises(DidNotStartError, match=f"{tmp_path / 'open'}`"), house(tmp_path / "open"):
         raise AssertionError("the node started")
 
 
 def test_a_folder_that_others_could_only_read_is_closed_to_them(tmp_path: Path) -> None:
-    prepared(tmp_path, 0o755, 0)
+    prepared(tmp_path / "n" / "data", 0o755, 0)
     with house(tmp_path) as home:
         assert home.node.paths.data.stat().st_mode & 0o777 == 0o700

@@ -2,14 +2,13 @@
 
 import http.client
 import json
-import socket
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from thorp.testing.process import DidNotStartError, NodeProcess, run_thorp, running_node, start_node
+from thorp.testing.process import DidNotStartError, NodeProcess, free_port, run_thorp, running_node, start_node
 
 BY_HAND = """\
 # my house
@@ -126,11 +125,6 @@ def test_a_live_change_applies_at_once_and_watchers_hear_of_it(node: NodeProcess
     assert told.stderr == "Applied: logs.level.\n"
     assert node.end() == 0
     assert "debug" in {line["level"] for line in node.log()}  # every service tells how it ends
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def test_a_port_needs_a_restart_and_everybody_says_so(home: Path) -> None:

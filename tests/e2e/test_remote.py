@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from thorp.net.blocking import BlockingClient
-from thorp.testing.process import NodeProcess, Watching, run_thorp, running_node, until
+from thorp.testing.process import NodeProcess, Watching, free_port, run_thorp, running_node, until
 
 ELSEWHERE = ("--host", "127.0.0.2", "--port", "0")
 
@@ -125,7 +125,7 @@ def test_unexpose_asks_closes_and_cuts(node: NodeProcess) -> None:
 
 def test_exposure_is_a_setting_that_survives_a_restart_with_its_key_and_certificate(home: Path, away: Path) -> None:
     with running_node(home) as node:
-        opened = exposed(node, "--host", "127.0.0.2", "--port", str(free_port()))
+        opened = exposed(node, "--host", "127.0.0.2", "--port", str(free_port("127.0.0.2")))
     with running_node(home) as after:
         assert opened["address"] in {row["address"] for row in after.status()["listeners"]}
         remote = {"THORP_URL": pinned(opened), "THORP_KEY": opened["key"]}
@@ -133,11 +133,6 @@ def test_exposure_is_a_setting_that_survives_a_restart_with_its_key_and_certific
         assert after.thorp("unexpose", "--yes").returncode == 0
     with running_node(home) as closed:
         assert "exposed" not in {row["kind"] for row in closed.status()["listeners"]}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.2", 0)) as server:
-        return server.getsockname()[1]
 
 
 def trouble_with(node: NodeProcess, name: str) -> str:

@@ -222,8 +222,9 @@ class Place:
 
     async def dial_and_never_read(self, kibibytes: int = 4) -> Client:
         """A client that takes nothing, over a connection that holds only so much by itself."""
-        for accepting in self.listener._house._server.sockets:
-            accepting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, kibibytes * 1024)
+        for server in self.listener._house._servers:
+            for accepting in server.sockets:
+                accepting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, kibibytes * 1024)
         narrow = socket.socket()
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kibibytes * 1024)
         narrow.connect(("127.0.0.1", self.listener.port))

@@ -17,8 +17,8 @@ SOON = 0.05
 class Wire(asyncio.Transport):
     """A connection that only knows where it comes from and what was done to it."""
 
-    def __init__(self, peername=None):
-        super().__init__({"peername": peername})
+    def __init__(self, peername=None, sockname=None):
+        super().__init__({"peername": peername, "sockname": sockname})
         self.aborted = False
 
     def abort(self):
@@ -42,7 +42,14 @@ class Wire(asyncio.Transport):
     ],
 )
 def test_a_peer_is_counted_under_its_address_or_its_household(peername, expected):
-    assert counted_under(Wire(peername), PeerFacts(same_user=None)) == (expected or OTHER_USERS)
+    wire = Wire(peername, ("192.0.2.1", 8738) if peername else peername)
+    assert counted_under(wire, PeerFacts(same_user=None)) == (expected or OTHER_USERS)
+
+
+@pytest.mark.parametrize("reached", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_who_comes_to_a_loopback_address_from_another_of_this_machines_is_one_of_its_users(reached):
+    wire = Wire(("192.0.2.7", 1), (reached, 8737))
+    assert counted_under(wire, PeerFacts(same_user=None)) == OTHER_USERS
 
 
 @pytest.mark.parametrize("peername", [None, "", ("127.0.0.1", 1), ("::1", 1, 0, 0)])

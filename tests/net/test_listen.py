@@ -83,6 +83,45 @@ def test_a_taken_port_names_its_holder_and_the_remedy(run):
     run(scenario())
 
 
+def test_one_port_is_held_on_every_address_that_is_wanted(run):
+    async def scenario():
+        listener = TcpListener(LOCAL, "127.0.0.1", 0, TinyApp(), beside=("::1",))
+        await listener.start()
+        assert listener.facts.bound == (("127.0.0.1", listener.port), ("::1", listener.port))
+        for host in ("127.0.0.1", "::1"):
+            _, writer = await asyncio.open_connection(host, listener.port)
+            writer.close()
+        listener.stop_accepting()
+        await listener.drain(0)
+        for host in ("127.0.0.1", "::1"):
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection(host, listener.port)
+
+    run(scenario())
+
+
+def test_a_port_that_somebody_holds_on_one_of_the_addresses_is_taken_and_the_other_is_given_back(run):
+    async def scenario():
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+            port = other.getsockname()[1]
+            with pytest.raises(PortTakenError, match="on ::1 is taken"):
+                await TcpListener(LOCAL, "127.0.0.1", port, TinyApp(), beside=("::1",)).start()
+            socket.create_server(("127.0.0.1", port)).close()
+
+    run(scenario())
+
+
+def test_an_address_beside_that_this_machine_does_not_have_is_left_out(run):
+    async def scenario():
+        listener = TcpListener(LOCAL, "127.0.0.1", 0, TinyApp(), beside=("2001:db8::77",))
+        await listener.start()
+        assert listener.facts.bound == (("127.0.0.1", listener.port),)
+        listener.stop_accepting()
+        await listener.drain(0)
+
+    run(scenario())
+
+
 def test_another_listener_names_its_own_setting(run):
     async def scenario():
         async with listening() as place:

@@ -8,10 +8,20 @@ import subprocess
 import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from thorp.net.peeruid import UNNAMEABLE, is_at_home, is_same_user, question, tcp_peer_uid, uid_in, unix_peer_uid
+from thorp.net.peeruid import (
+    UNNAMEABLE,
+    is_at_home,
+    is_same_user,
+    is_within,
+    question,
+    tcp_peer_uid,
+    uid_in,
+    unix_peer_uid,
+)
 
 SOMEBODY_ELSE = 12345
 
@@ -93,12 +103,27 @@ def test_only_loopback_is_asked_about(address):
     assert tcp_peer_uid((address, 4000), (address, 80)) is None
 
 
+@pytest.mark.parametrize(
+    ("client", "server", "expected"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.8.8.8", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("::ffff:127.0.0.1", "127.0.0.1", True),
+        ("192.0.2.7", "127.0.0.1", False),
+        ("127.0.0.1", "192.0.2.7", False),
+        ("fe80::1%lo", "::1", False),
+    ],
+)
+def test_within_this_machine_are_connections_whose_both_ends_are(client, server, expected):
+    assert is_within((client, 4000), (server, 80)) is expected
+
+
 @pytest.mark.parametrize("user", [0, SOMEBODY_ELSE])
-def test_a_unix_socket_tells_the_user_who_connected(tmp_path, user):
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
-    path = str(tmp_path / "s")
-    with closing(socket.socket(socket.AF_UNIX)) as server:
+def test_a_unix_socket_tells_the_user_who_connected(user):
+    with TemporaryDirectory() as folder, closing(socket.socket(socket.AF_UNIX)) as server:
+        Path(folder).chmod(0o711)
+        path = f"{folder}/s"
         server.bind(path)
         server.listen()
         Path(path).chmod(0o777)

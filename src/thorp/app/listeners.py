@@ -24,6 +24,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def hosts_of(host: str) -> tuple[str, ...]:
+    """Where the local listener has to be. What a browser calls `localhost` is two addresses, in an order of its own.
+
+    Whoever else held the other one would be shown the logins and codes of people who type that name.
+    """
+    both = ("127.0.0.1", "::1")
+    first = both[0] if host == "localhost" else host
+    return (first, *(one for one in both if one != first)) if first in both else (first,)
+
+
 class Listeners:
     """The two that are always open. They answer with one application behind one guard."""
 
@@ -31,7 +41,8 @@ class Listeners:
         self._paths = paths
         self._host = local.host
         guarded = Guard(app, GuardPolicy(hosts))
-        self._tcp = TcpListener(ListenerFacts("local"), local.host, local.port, guarded)
+        host, *beside = hosts_of(local.host)
+        self._tcp = TcpListener(ListenerFacts("local"), host, local.port, guarded, beside=tuple(beside))
         self._local = ListenerService("local", self._tcp)
         self._socket = ListenerService("socket", UnixListener(paths.socket, guarded))
 

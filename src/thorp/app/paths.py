@@ -5,6 +5,7 @@ It decides and makes; it never moves, cleans or follows a folder of somebody els
 
 import hashlib
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,10 +113,12 @@ def _fits(run: Path) -> bool:
 
 
 def make_folders(paths: Paths) -> None:
-    """Make every folder of the home. Does nothing where they stand."""
+    """Make every folder of the home. Does nothing where they stand; refused where others could exchange something."""
     for folder in (paths.config_file.parent, paths.root, paths.logs):
         with explaining("make", folder):
             folder.mkdir(PRIVATE, parents=True, exist_ok=True)
+            check_private(folder.resolve())
+            check_way(folder.resolve())
     for folder in (paths.keys, paths.data, paths.lock.parent, paths.run):
         make_private(folder)
 
@@ -128,6 +131,18 @@ def make_private(folder: Path) -> None:
         check_private(folder)
         if folder.stat().st_mode & OTHERS_READ:
             folder.chmod(PRIVATE)
+
+
+def check_way(folder: Path) -> None:
+    """Refuse a place that anybody could exchange as a whole, because a folder above it is everybody's."""
+    for above in folder.parents:
+        mode = above.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise ForeignFolderError(
+                f"Everybody may rename what lies in `{above}`, and so exchange `{folder}`. "
+                f"Set THORP_HOME elsewhere, or run `chmod o-w {above}`.",
+                path=str(above),
+            )
 
 
 def check_private(folder: Path) -> None:

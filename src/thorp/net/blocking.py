@@ -131,7 +131,7 @@ def parse_address(text: str) -> Address:
 def _bad_address(text: str) -> BadAddressError:
     shown = text.rpartition("@")[2][:120]  # what stands before an @ may be a password
     return BadAddressError(
-        f"`{shown}` is not the address of a node; one looks like `http://localhost:8737` "
+        f"`{shown}` is not the address of a node; one looks like `http://127.0.0.1:8737` "
         "or `https://192.168.1.20:8738#sha256=<fingerprint>`."
     )
 

@@ -92,22 +92,22 @@ def _cut(visits: set[Visit]) -> None:
 
 def counted_under(wire: asyncio.Transport, facts: PeerFacts) -> str | None:
     """The name a connection is counted under; None for our own user at home, who is not counted apart."""
-    return None if facts.at_home else _address_of(wire) or OTHER_USERS
+    if facts.at_home:
+        return None
+    here, there = (_address(wire.get_extra_info(end)) for end in ("sockname", "peername"))
+    if there is None or there.is_loopback or here is None or here.is_loopback:
+        return OTHER_USERS  # who reaches a loopback address is on this machine, whichever address they come from
+    if isinstance(there, ipaddress.IPv4Address):
+        return str(there)
+    return str(ipaddress.ip_network((there, IPV6_HOUSEHOLD), strict=False))
 
 
-def _address_of(wire: asyncio.Transport) -> str | None:
-    """Where a connection comes from; None from this machine itself."""
-    name: object = wire.get_extra_info("peername")
+def _address(name: object) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address in the name of one end; None for a Unix socket."""
     if not isinstance(name, tuple) or not name:
         return None
     address = ipaddress.ip_address(str(cast("tuple[object, ...]", name)[0]).partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    if address.is_loopback:
-        return None
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    return str(ipaddress.ip_network((address, IPV6_HOUSEHOLD), strict=False))
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
 
 
 class Farewell(asyncio.Protocol):

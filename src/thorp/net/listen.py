@@ -31,6 +31,7 @@ from thorp.net.protocol import HouseProtocol, Speaking
 log = logging.getLogger(__name__)
 
 BACKLOG: Final = 512
+TRIES_FOR_ONE_PORT: Final = 16  # where any free one will do, but the same on several addresses
 STILL_THERE: Final = 0.5  # seconds a stale socket's owner has to answer
 
 
@@ -80,7 +81,10 @@ class Listener(Protocol):
 
 
 class TcpListener:
-    """Listens on one TCP address, with TLS or without. `setting` is what the owner changes when the port is taken."""
+    """Listens on one TCP address, with TLS or without, and on those `beside` it that this machine has.
+
+    `setting` is what the owner changes when the port is taken.
+    """
 
     def __init__(  # noqa: PLR0913  (what a listener is, all of it)
         self,
@@ -92,8 +96,10 @@ class TcpListener:
         *,
         tls: ssl.SSLContext | None = None,
         setting: str = "local.port",
+        beside: tuple[str, ...] = (),
     ) -> None:
         self._host = host
+        self._beside = beside
         self._port = port
         self._setting = setting
         self._house = _House(replace(facts, tls=tls is not None), app, limits or HttpLimits(), tls, _tcp_peer)
@@ -108,14 +114,30 @@ class TcpListener:
         return self.facts.bound[0][1] if self.facts.bound else self._port
 
     async def start(self) -> None:
+        await self._house.open(await self._bind_all(1 if self._port else TRIES_FOR_ONE_PORT))
+
+    async def _bind_all(self, tries: int) -> list[asyncio.Server]:
+        """One port on all addresses, or none."""
+        servers = [await self._bind(self._host, self._port)]
+        port = servers[0].sockets[0].getsockname()[1]
+        try:
+            for host in self._beside:
+                with suppress(NoSuchAddressError):  # then nobody else can listen there either
+                    servers.append(await self._bind(host, port))
+        except PortTakenError:
+            for server in servers:
+                server.close()
+            if tries > 1:
+                return await self._bind_all(tries - 1)
+            raise
+        return servers
+
+    async def _bind(self, host: str, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(
-                self._house.door, self._host, self._port, backlog=BACKLOG, start_serving=False
-            )
+            return await loop.create_server(self._house.door, host, port, backlog=BACKLOG, start_serving=False)
         except OSError as error:
-            raise why_not_bound(error, self._host, self._port, self._setting) from None
-        await self._house.open(server)
+            raise why_not_bound(error, host, port, self._setting) from None
 
     def stop_accepting(self) -> None:
         self._house.stop_accepting()
@@ -141,7 +163,7 @@ class UnixListener:
         self._inode = self._path.stat().st_ino
         loop = asyncio.get_running_loop()
         await self._house.open(
-            await loop.create_unix_server(self._house.door, sock=bound, backlog=BACKLOG, start_serving=False)
+            [await loop.create_unix_server(self._house.door, sock=bound, backlog=BACKLOG, start_serving=False)]
         )
 
     def stop_accepting(self) -> None:
@@ -180,7 +202,7 @@ class _House:
         tasks = TaskScope(f"{facts.kind} listener")
         self._speaking = Speaking(config, ServerState(), limits, tasks, facts)
         self._premises = Premises(Gate(limits), limits, tasks, self._admit, peer_facts, tls)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     @property
     def facts(self) -> ListenerFacts:
@@ -192,17 +214,18 @@ class _House:
     def _admit(self, visit: Visit) -> HouseProtocol:
         return HouseProtocol(self._speaking, visit)
 
-    async def open(self, server: asyncio.Server) -> None:
+    async def open(self, servers: list[asyncio.Server]) -> None:
         """Take connections, now that it is known where."""
-        names: list[object] = [bound.getsockname() for bound in server.sockets]
+        names: list[object] = [bound.getsockname() for server in servers for bound in server.sockets]
         addresses = tuple(cast("tuple[str, int]", name[:2]) for name in names if isinstance(name, tuple))
         self._speaking = replace(self._speaking, facts=replace(self.facts, bound=addresses))
-        self._server = server
-        await server.start_serving()
+        self._servers = servers
+        for server in servers:
+            await server.start_serving()
 
     def stop_accepting(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
 
     async def drain(self, seconds: float) -> None:
         gate = self._premises.gate

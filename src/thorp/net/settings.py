@@ -12,7 +12,7 @@ class LocalSettings:
     host: str = setting(
         "127.0.0.1", "Address of the local listener; one of this machine's loopback addresses.", owner=True
     )
-    port: int = setting(8737, "Port of the local listener; 0 takes any free one.", minimum=0, maximum=65535)
+    port: int = setting(8737, "Port of the local listener; 0 takes any free one.", owner=True, minimum=0, maximum=65535)
     hosts: tuple[str, ...] = setting(
         (), "Further host names this node answers to, beside its addresses.", live=True, owner=True
     )
@@ -33,4 +33,4 @@ class MeshSettings:
         "Address that other nodes will reach this one on; nothing listens there yet.",
         owner=True,
     )
-    port: int = setting(7080, "Port for other nodes; nothing listens there yet.", minimum=0, maximum=65535)
+    port: int = setting(7080, "Port for other nodes; nothing listens there yet.", owner=True, minimum=0, maximum=65535)

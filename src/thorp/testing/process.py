@@ -28,6 +28,12 @@ ANY_PORT: Final = ("--port", "0")
 CHANGES: Final = "/api/v1/stream"
 
 
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody holds there just now."""
+    with socket.create_server((host, 0)) as server:
+        return server.getsockname()[1]
+
+
 def until(condition: Callable[[], T | None], what: str) -> T:
     """The first true answer of `condition`, asked again and again; a test that waits in vain says for what."""
     clock = SystemClock()
