@@ -23,7 +23,7 @@ from thorp.identity.grants import SessionGrant
 CODE_CHARACTERS: Final = 8
 CODE_SECONDS: Final = 15 * 60.0
 TRIES: Final = 10
-MOST_CODES: Final = 4  # live at once; a newer one takes the place of the oldest
+MOST_CODES: Final = 8  # live at once; a newer one takes the place of the oldest
 LONGEST_TYPED: Final = 64
 MISREAD: Final = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
 
