@@ -151,6 +151,32 @@ def test_a_home_that_anybody_could_exchange_as_a_whole_is_refused(tmp_path: Path
         make_folders(places(above / "below" / "home"))
 
 
+def apart(folder: Path) -> Paths:
+    """The platform's own places, where settings, data and logs lie in different folders."""
+    root, config, logs = folder / "share", folder / "config", folder / "state"
+    return Paths(root, config / "config.toml", root / "keys", root / "data", root / "run", root / "run/lock", logs)
+
+
+@pytest.mark.parametrize("name", ["share", "config", "state"])
+def test_each_of_several_places_has_to_be_private(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name).chmod(0o702)
+
+    with pytest.raises(ForeignFolderError, match=f"chmod 700 .*{name}"):
+        make_folders(apart(tmp_path))
+
+
+def test_a_link_does_not_hide_that_anybody_could_exchange_the_home(tmp_path: Path) -> None:
+    above = tmp_path / "above"
+    (above / "home").mkdir(parents=True)
+    (above / "home").chmod(0o700)
+    above.chmod(0o777)
+    (tmp_path / "link").symlink_to(above / "home")
+
+    with pytest.raises(ForeignFolderError, match="chmod o-w"):
+        make_folders(places(tmp_path / "link"))
+
+
 def test_a_home_may_be_a_link_to_a_private_folder(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)

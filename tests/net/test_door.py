@@ -75,11 +75,11 @@ def test_this_machine_is_counted_only_in_all():
 
 
 def test_a_closed_gate_lets_nobody_in_and_cuts_whom_it_was_still_talking_to():
-    gate = Gate(HttpLimits(connections=1, turned_away=1))
+    gate = Gate(HttpLimits(connections=2, turned_away=2))
     inside, outside = gate.enter(None), gate.turn_away()
     inside.wire, outside.wire = Wire(), Wire()
-    assert not gate.turn_away()
     gate.close()
+    assert not gate.turn_away()
     assert outside.wire.aborted
     assert not inside.wire.aborted
     assert not gate.enter(None)

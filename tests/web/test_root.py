@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from thorp.identity.principals import NOBODY, keyed, owner
+from thorp.identity.principals import NOBODY, Principal, keyed, owner
 from thorp.identity.scopes import EVERY_SCOPE
 from thorp.testing.asgi import Heard
 from thorp.testing.web import WebWorld
@@ -96,11 +96,12 @@ def test_a_key_with_every_other_scope_passes_no_floor_that_asks_for_another(rout
     assert heard.status == (403 if offered else 404)
 
 
-def test_an_unknown_address_names_the_nearest_one() -> None:
-    heard = told(WebWorld().ask("GET", "/api/v1/statsu"))
+@pytest.mark.parametrize(("who", "helped"), [(owner(), True), (NOBODY, False)])
+def test_an_unknown_address_names_the_nearest_one_to_who_is_known(who: Principal, helped: bool) -> None:
+    heard = told(WebWorld().ask("GET", "/api/v1/statsu", b"", who))
     assert heard.status == 404
     assert heard.json["error"]["code"] == "web.no_such_route"
-    assert "/api/v1/status" in heard.json["error"]["message"]
+    assert ("`/api/v1/status`" in heard.json["error"]["message"]) is helped
 
 
 def test_a_wrong_method_says_which_ones_there_are() -> None:

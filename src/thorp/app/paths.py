@@ -152,7 +152,8 @@ def check_private(folder: Path) -> None:
         return
     if facts.kind is not FileKind.FOLDER or not facts.mine:
         raise ForeignFolderError(
-            f"`{folder}` is not a folder of yours, and secrets would go there. Remove it, or set THORP_HOME elsewhere.",
+            f"`{folder}` is not a folder of yours, and secrets would go there. "
+            "Remove it, or set THORP_HOME to another place with a short path.",
             path=str(folder),
         )
     if facts.mode & OTHERS_WRITE:

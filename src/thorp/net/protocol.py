@@ -108,7 +108,7 @@ class HouseProtocol(HttpToolsProtocol):
             return
         self._quiet_bytes = 0 if self._heard else self._quiet_bytes + len(piece)
         if self._quiet_bytes > self._limits.head_bytes:
-            self._refuse(HeadTooLargeError(f"The headers are longer than {self._limits.head_bytes} bytes."))
+            self._refuse(_too_long(self._limits))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._let_go()
@@ -297,6 +297,13 @@ class HouseProtocol(HttpToolsProtocol):
 def _cancelled(timer: asyncio.TimerHandle | None) -> None:
     if timer:
         timer.cancel()
+
+
+def _too_long(limits: HttpLimits) -> HeadTooLargeError:
+    return HeadTooLargeError(
+        f"The headers are longer than {limits.head_bytes} bytes. "
+        "A browser that sends them has too many cookies for this address; remove those."
+    )
 
 
 def _reason(error: httptools.HttpParserError) -> ThorpError:

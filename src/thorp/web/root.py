@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from thorp.base.errors import NotFoundError, UsageError
 from thorp.base.nearest import did_you_mean
+from thorp.identity.principals import NOBODY
 from thorp.web.answers import error_answer
 from thorp.web.doors import Doors
 from thorp.web.endpoint import Endpoint
@@ -48,8 +49,9 @@ class ByMethod:
 
 
 async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
-    known = {route.path for route in EVERY_ROUTE}
-    hint = did_you_mean(scope["path"], known)
+    """Only who is known is helped along: looking for the nearest address costs more than to ask for it."""
+    nobody = scope["state"].get("thorp.principal", NOBODY) == NOBODY
+    hint = "" if nobody else did_you_mean(scope["path"], {route.path for route in EVERY_ROUTE})
     await error_answer(NoSuchRouteError(f"There is nothing at this address.{hint}"))(scope, receive, send)
 
 

@@ -18,7 +18,7 @@ Floor: TypeAlias = str | Scope
 OPEN: Final = "open"  # anybody who reaches the listener
 ANY_KEY: Final = "any key"  # whoever shows a valid credential
 OWNER: Final = "owner"  # the owner alone
-SMALL: Final = 16 * 1024  # bytes of a body where nothing large is ever said
+SMALL: Final = 1024  # bytes of a body where nothing large is ever said
 
 
 class NoCredentialError(UnauthenticatedError):
