@@ -1,14 +1,16 @@
 """The way in: a code in the address or typed at the door makes a browser the owner's, once."""
 
+import re
 from datetime import datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.browser import (
     PASS,
     REFUSED,
+    Visit,
     at_door,
     at_home,
     cells,
@@ -24,6 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
 KINDS = {"local": "Dashboard and API", "socket": "Command line"}
 STATES = {"running": "running", "open": "open"}
 WRONG = "00000000"
+GERMAN_TITLES = ("Zieh ein", "Willkommen zurück")
 
 
 def refused(page: Page, code: str, door: str) -> str:
@@ -130,6 +133,61 @@ def test_at_the_bare_address_a_wrong_code_is_told_in_place_and_the_right_one_sti
         at_home(page)
         assert node.over_tcp().request("GET", "/api/v1/claim").data == {"claimed": True}
         assert node.over_tcp(token_of(page)).request("GET", "/api/v1/config").status == 200
+
+
+ELSEWHERE = "http://attic.example"  # where no name server leads; what is asked there the node answers all the same
+
+
+def from_elsewhere(visit: Visit, node: NodeProcess) -> Page:
+    """The page at an address that is not the machine's own."""
+
+    def lead(route: Route) -> None:
+        asked = route.request
+        headers = {"Accept": asked.headers.get("accept", "*/*")}
+        route.fulfill(response=route.fetch(url=asked.url.replace(ELSEWHERE, node.ready.address), headers=headers))
+
+    visit.context.route(f"{ELSEWHERE}/**", lead)
+    visit.origin = ELSEWHERE
+    return visit.open()
+
+
+@pytest.mark.parametrize(("locale", "titles"), [("en", ("Move in", "Welcome back")), ("de", GERMAN_TITLES)])
+def test_elsewhere_the_door_names_the_codes_that_count_there_before_the_first_try(
+    chromium: Browser, node: NodeProcess, locale: str, titles: tuple[str, str]
+) -> None:
+    claim = {"code": node.ready.code}
+    for title in titles:
+        with visiting(chromium, node.ready.address, locale=locale, tolerates=("Cross-Origin-Opener-Policy",)) as visit:
+            page = from_elsewhere(visit, node)
+            at_door(page, title)
+            assert page.locator(".sentence code").all_inner_texts() == ["thorp open --anywhere"]
+            assert page.locator(".hint code").all_inner_texts() == ["thorp open --anywhere"]
+            assert page.get_by_text(re.compile("need no code|keinen Code")).count() == 0
+            picture(page, f"door-elsewhere-{locale}-{titles.index(title)}")
+        with visiting(chromium, node.ready.address, locale=locale) as visit:
+            at_door(visit.open(), title)
+            expect(visit.context.pages[0].get_by_text("--anywhere")).to_have_count(0)
+        node.over_tcp().request("POST", "/api/v1/claim", claim)
+
+
+def test_in_german_a_refusal_at_the_door_is_german(chromium: Browser, node: NodeProcess) -> None:
+    tolerates = (REFUSED, "status of 429")
+    with visiting(chromium, node.ready.address, locale="de-DE", tolerates=tolerates) as visit:
+        page = visit.open()
+        alert = page.get_by_role("alert")
+        for left in range(9, -1, -1):
+            at_door(page, GERMAN_TITLES[0]).fill(WRONG)
+            with page.expect_response("**/api/v1/claim"):
+                page.keyboard.press("Enter")
+            tries = "Ein Versuch bleibt." if left == 1 else f"{left} Versuche bleiben."
+            said = (
+                f"Dieser Code gilt nicht. {tries}"
+                if left
+                else "Zu viele falsche Codes; was offen war, gilt nicht mehr."
+            )
+            expect(alert).to_have_text(f"{said} thorp open macht einen neuen.")
+            assert alert.get_attribute("lang") is None
+        picture(page, "door-refused-german")
 
 
 def test_a_claimed_node_asks_for_a_login_code_and_takes_each_once(chromium: Browser, node: NodeProcess) -> None:

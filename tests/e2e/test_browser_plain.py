@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import SMALLEST, Visit, axe_findings, picture, visiting
+from tests.e2e.browser import DESK, SMALLEST, Visit, axe_findings, picture, visiting
 from thorp.testing.process import NodeProcess, running_node
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
@@ -46,8 +46,13 @@ def plain_status(visit: Visit, node: NodeProcess) -> Page:
 def test_without_javascript_a_person_claims_reads_the_status_and_leaves(chromium: Browser, node: NodeProcess) -> None:
     with visiting(chromium, node.ready.address, java_script_enabled=False, tolerates=("status of 401",)) as visit:
         page = visit.open()
+        heading = page.get_by_role("heading", level=1, name="Thorp")
+        left = heading.evaluate("one => one.getBoundingClientRect().left")
+        assert left > DESK["width"] / 5  # a column in the middle, as on the plain pages
+        picture(page, "no-script")
         page.get_by_role("link", name="claim the node").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Claim this node")
+        assert page.get_by_role("heading", level=1).evaluate("one => one.getBoundingClientRect().left") == left
         sign_in(page, "00000000")
         expect(page.get_by_role("alert")).to_contain_text("This code is not valid. 9 tries are left.")
         picture(page, "plain-refused")
@@ -75,6 +80,7 @@ def test_without_javascript_a_person_claims_reads_the_status_and_leaves(chromium
         assert shown_to(node, cookie["value"]) == 401
         page.goto(f"{node.ready.address}/plain/status")
         expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_text("To see this page, you have to sign in.")
         assert status["node"]["id"] not in page.content()
 
 

@@ -46,6 +46,23 @@ TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .map((one) => `${one.tagName}.${one.className}: ${one.textContent}`)"""
 COVERED = """() => document.querySelector(".content > :last-child").getBoundingClientRect().bottom
     > document.querySelector(".rail").getBoundingClientRect().top"""
+HAND = 20  # px: about a line
+WIDE = {"width": 1920, "height": 1080}
+HOLE = """(card) => {
+    const bottom = (one) => one.getBoundingClientRect().bottom;
+    const holes = [...card.children].slice(1)
+        .map((one, at) => one.getBoundingClientRect().top - bottom(card.children[at]));
+    return Math.max(...holes, bottom(card) - bottom(card.lastElementChild));
+}"""
+OFF_CENTRE = """() => {
+    const [room, home] = [".content", ".home"].map((one) => document.querySelector(one).getBoundingClientRect());
+    return (home.left - room.left) - (room.right - home.right);
+}"""
+LINES = """(one) => {
+    const words = document.createRange();
+    words.selectNodeContents(one);
+    return new Set([...words.getClientRects()].map(({ bottom }) => Math.round(bottom))).size;
+}"""
 MOVING = """() => [...document.querySelectorAll("body *")].filter((one) => {
     const look = getComputedStyle(one);
     return look.animationName !== "none" || look.transitionDuration.split(", ").some((time) => parseFloat(time) > 0);
@@ -145,6 +162,69 @@ def test_german_is_german_down_to_the_numbers(chromium: Browser, house: NodeProc
         page.reload()
         at_home(page)  # the choice was kept
         expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_no_card_is_taller_than_what_it_says_and_the_column_stands_in_the_middle(
+    chromium: Browser, house: NodeProcess
+) -> None:
+    with visiting(chromium, house.ready.address, viewport=WIDE) as visit:
+        page = signed_in(visit, house)
+        for size in (DESK, WIDE):
+            page.set_viewport_size(size)
+            assert page.locator(".machine").evaluate(HOLE) < HAND
+            assert abs(page.evaluate(OFF_CENTRE)) <= 1
+        picture(page, "home-wide")
+
+
+def test_the_heading_of_the_door_stands_on_one_line_where_there_is_room(chromium: Browser, house: NodeProcess) -> None:
+    house.over_tcp().request("POST", "/api/v1/claim", {"code": house.ready.code})  # unless a test before this did
+    with visiting(chromium, house.ready.address, locale="de-DE") as visit:
+        page = visit.open()
+        at_door(page, "Willkommen zurück")
+        assert page.get_by_role("heading", level=1).evaluate(LINES) == 1
+
+
+def test_on_a_phone_what_is_listed_takes_a_line_and_unfolds_while_what_is_not_says_why(
+    chromium: Browser, house: NodeProcess
+) -> None:
+    with visiting(chromium, house.ready.address, viewport=SMALLEST, locale="de-DE", tolerates=(CUT,)) as visit:
+        page = visit.context.new_page()
+        status = house.status()
+        broken = status["capabilities"][-1]
+        broken |= {"listed": False, "reason": "not tested yet"}
+        snapshot = f"event: snapshot\nid: 1\ndata: {json.dumps(status)}\n\n"
+        page.route(
+            "**/api/v1/stream",
+            lambda route: route.fulfill(body=snapshot, headers={"Content-Type": "text/event-stream"}),
+        )
+        page.goto(door_address(house))
+        at_home(page, "Zuhause")
+        rows = page.get_by_role("table", name="Fähigkeiten").locator("tbody tr")
+        count = len(status["capabilities"])
+        expect(page.get_by_text(f"{count - 1} von {count} gelistet")).to_be_visible()
+        expect(rows.first).to_contain_text(broken["id"])
+        for word in ("nicht gelistet", "noch nicht geprüft", GERMAN[broken["summary"]].split("`")[0]):
+            expect(rows.first.get_by_text(word)).to_be_visible()
+        assert rows.locator(".name code").evaluate_all(f"all => all.slice(1).map({LINES})") == [1] * (count - 1)
+        summaries = rows.locator(".summary:not(.wanting)")
+        assert summaries.evaluate_all("all => all.filter((one) => one.checkVisibility()).length") == 0
+        assert rows.evaluate_all("all => Math.max(...all.slice(1).map((one) => one.offsetHeight))") < 3 * HAND
+        picture(page, "home-320-wanting")
+        page.get_by_role("button", name="Zeigen, was sie tun").click()
+        expect(page.get_by_role("button", name="Nur die Namen zeigen")).to_be_visible()
+        assert summaries.evaluate_all("all => all.filter((one) => one.checkVisibility()).length") == count - 1
+        assert page.evaluate(TOO_WIDE) == []
+
+
+def test_an_id_breaks_before_its_version_and_nowhere_in_it(chromium: Browser, house: NodeProcess) -> None:
+    with visiting(chromium, house.ready.address, viewport=SMALLEST) as visit:
+        page = signed_in(visit, house)
+        cell = page.get_by_role("table", name="Capabilities").locator(".name").filter(has_text="node.capabilities@1.0")
+        width = cell.locator("code").evaluate("one => one.getBoundingClientRect().width")
+        cell.evaluate("(one, width) => { one.style.width = `${width - 4}px`; }", width)
+        assert cell.locator("code").evaluate(LINES) == 2
+        assert cell.locator(".unbroken").evaluate(LINES) == 1
+        expect(cell.locator(".unbroken")).to_have_text("@1.0")
 
 
 def test_darkness_and_motion_follow_the_system_without_a_reload(chromium: Browser, house: NodeProcess) -> None:

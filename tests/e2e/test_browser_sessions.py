@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import ENDED, PASS, at_door, at_home, mark, picture, signed_in, token_of, visiting
+from tests.e2e.browser import ENDED, PASS, at_door, at_home, door_address, mark, picture, signed_in, token_of, visiting
 from thorp.testing.process import NodeProcess, running_node
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
@@ -120,6 +120,14 @@ def test_A20_a_login_that_was_ended_elsewhere_leads_to_the_door_at_once(
         assert token_of(page) == ""
         assert not is_live(house, token)
         assert still_the_same()
+
+
+def test_in_german_too_an_ended_login_is_not_said_to_have_run_out(chromium: Browser, house: NodeProcess) -> None:
+    with visiting(chromium, house.ready.address, locale="de-DE", tolerates=ENDED) as visit:
+        page = at_home(visit.open(door_address(house)), "Zuhause")
+        assert end_by_the_owner(house, token_of(page)) == 200
+        at_door(page, "Willkommen zurück")
+        expect(page.locator(".arrival")).to_have_text("Deine Anmeldung gilt nicht mehr.")
 
 
 def test_a_login_that_is_none_opens_nothing(chromium: Browser, house: NodeProcess) -> None:

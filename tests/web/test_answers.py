@@ -1,6 +1,6 @@
 """How an answer and an error look on each face."""
 
-from thorp.base.errors import NotFoundError, TryAgainError
+from thorp.base.errors import NotFoundError, TryAgainError, UnauthenticatedError
 from thorp.web.answers import error_answer, error_page, json_answer, page, said
 
 
@@ -20,6 +20,15 @@ def test_an_error_page_shows_the_message_and_no_markup_of_it() -> None:
     assert answer.status_code == 404
     assert b"<script>" not in answer.body
     assert b"&lt;script&gt;" in answer.body
+
+
+def test_whom_the_node_does_not_know_a_page_asks_to_sign_in_and_tells_nothing_of_keys() -> None:
+    answer = error_page(UnauthenticatedError("/plain/status needs a key. Send `Authorization: Bearer <key>`."))
+    shown = bytes(answer.body)
+    assert answer.status_code == 401
+    assert b"you have to sign in" in shown
+    assert b'href="/plain/claim"' in shown
+    assert not any(word in shown for word in (b"Authorization", b"Bearer", b"key"))
 
 
 def test_no_face_tells_in_which_folder_it_went_wrong() -> None:

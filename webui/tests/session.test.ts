@@ -26,7 +26,7 @@ class FakeClient implements Client {
 
   async enter(door: "claim" | "login", code: string): Promise<Pass> {
     await this.answering(`${door} ${code}`);
-    if (code !== "G00D1234") throw new RefusedError(401, "access.wrong_code", "This code is not valid.");
+    if (code !== "G00D1234") throw new RefusedError(401, "access.wrong_code", "This code is not valid.", 9);
     return PASS;
   }
 
@@ -84,7 +84,7 @@ test("a code claims a node without owner, and logs into one with", async () => {
   }
 });
 
-test("a wrong code is answered in the node's words, at the door", async () => {
+test("a wrong code is answered with what the node says to it, at the door", async () => {
   const { vault, session } = scene();
   await session.arrive("WRONG000");
   assert.deepEqual(session.standing.get(), {
@@ -92,7 +92,7 @@ test("a wrong code is answered in the node's words, at the door", async () => {
     arrival: "new",
     claimed: true,
     busy: false,
-    problem: { what: "refused", message: "This code is not valid." },
+    problem: { what: "refused", code: "access.wrong_code", message: "This code is not valid.", triesLeft: 9 },
   });
   assert.equal(vault.pass, null);
 });
@@ -239,6 +239,7 @@ test("the client sends no cookie and reads refusals and answers", async () => {
   const answers = [
     Response.json({ token: "t", expires: "2026-05-04T08:00:00Z" }, { status: 201 }),
     Response.json({ error: { code: "access.wrong_code", message: "No." } }, { status: 401 }),
+    Response.json({ error: { code: "access.wrong_code", message: "No.", details: { tries_left: 4 } } }, { status: 401 }),
     new Response("<html>", { status: 502 }),
   ];
   const client = createClient(async (address, init) => {
@@ -246,8 +247,10 @@ test("the client sends no cookie and reads refusals and answers", async () => {
     return answers.shift() ?? Response.error();
   });
   assert.deepEqual(await client.enter("login", "G00D1234"), { token: "t", expires: Date.parse("2026-05-04T08:00:00Z") });
-  await assert.rejects(client.enter("claim", "x"), { message: "No.", status: 401, code: "access.wrong_code" });
+  const wrong = { message: "No.", status: 401, code: "access.wrong_code" };
+  await assert.rejects(client.enter("claim", "x"), { ...wrong, triesLeft: null });
+  await assert.rejects(client.enter("claim", "x"), { ...wrong, triesLeft: 4 });
   await assert.rejects(client.leave("t"), { message: "HTTP 502" });
-  assert.deepEqual(sent.map(([address]) => address), ["/api/v1/login", "/api/v1/claim", "/api/v1/session"]);
+  assert.deepEqual(sent.map(([address]) => address), ["/api/v1/login", "/api/v1/claim", "/api/v1/claim", "/api/v1/session"]);
   assert.ok(sent.every(([, init]) => init.credentials === "omit"));
 });

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import orjson
 from starlette.responses import Response
 
-from thorp.base.errors import ThorpError
+from thorp.base.errors import ThorpError, UnauthenticatedError
 from thorp.wire.envelope import error_body, error_headers, told
 
 JSON: Final = "application/json"
@@ -54,5 +54,8 @@ def page(title: str, body: str, status: int = 200, headers: dict[str, str] | Non
 
 
 def error_page(error: ThorpError) -> Response:
-    body = f'<p role="alert">{said(told(error))}</p><p><a href="/plain/claim">Sign in</a></p>'
-    return page("Not here", body, error.status, error_headers(error))
+    """For a person with a browser: whom it does not know it asks to sign in, and speaks of no keys or headers."""
+    unknown = error.status == UnauthenticatedError.status
+    title, why = ("Sign in first", "To see this page, you have to sign in.") if unknown else ("Not here", told(error))
+    body = f'<p role="alert">{said(why)}</p><p><a href="/plain/claim">Sign in</a></p>'
+    return page(title, body, error.status, error_headers(error))

@@ -42,7 +42,7 @@ def test_the_cookie_is_a_login_of_these_pages_alone() -> None:
     assert all(cookie.startswith("thorp_session=thorp_p") for cookie in told(story()))
 
 
-@pytest.mark.parametrize("code", ["", "AAAAAAAA", "<script>", "x" * 5000])
+@pytest.mark.parametrize("code", ["", "AAAAAAAA", "<script>", "x" * 900])
 def test_a_wrong_code_is_told_in_the_page_and_is_text(code: str) -> None:
     async def story() -> Heard:
         world = WebWorld()
@@ -89,6 +89,23 @@ def test_from_elsewhere_only_a_code_made_for_it_counts() -> None:
         return [(await away.ask("POST", "/plain/claim", f"code={code.text}".encode())).status for code in codes]
 
     assert told(story()) == [401, 303]
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_the_form_names_the_command_whose_codes_count_for_who_asks(claimed: bool) -> None:
+    async def story() -> list[str]:
+        world = WebWorld()
+        if claimed:
+            await posted(world, world.desk.claim_code().text)
+        away = world.client()
+        away.at_home = False
+        asked = [await one.ask("GET", "/plain/claim") for one in (world, away)]
+        asked += [await one.ask("POST", "/plain/claim", b"code=AAAAAAAA") for one in (world, away)]
+        return [heard.body.decode().partition("<p>Type")[2] for heard in asked]
+
+    here = "<code>thorp open --print</code>" if claimed else "<code>thorp up</code>"
+    there = "<code>thorp open --anywhere</code>"
+    assert [(here in form, there in form) for form in told(story())] == [(True, False), (False, True)] * 2
 
 
 def test_the_status_page_shows_names_as_text() -> None:

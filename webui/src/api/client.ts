@@ -1,10 +1,11 @@
 /** The few calls the dashboard makes, and the one way it reads a refusal. */
 
-import { type Read, flag, moment, object, text } from "./read";
+import { type Read, flag, moment, number, object, or, orNull, text } from "./read";
 
 const pass = object({ token: text, expires: moment });
 const claim = object({ claimed: flag });
-const refusal = object({ error: object({ code: text, message: text }) });
+const details = object({ tries_left: orNull(number) });
+const refusal = object({ error: object({ code: text, message: text, details: or(details, { tries_left: null }) }) });
 
 /** A dashboard login: what to send, and until when it is good. */
 export type Pass = Read<typeof pass>;
@@ -13,11 +14,13 @@ export type Pass = Read<typeof pass>;
 export class RefusedError extends Error {
   readonly status: number;
   readonly code: string;
+  readonly triesLeft: number | null; // for another code, where the node says it
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, triesLeft: number | null = null) {
     super(message);
     this.status = status;
     this.code = code;
+    this.triesLeft = triesLeft;
   }
 }
 
@@ -32,7 +35,7 @@ export interface Client {
 export async function refusedBy(response: Response): Promise<RefusedError> {
   try {
     const { error } = refusal(await response.json(), "");
-    return new RefusedError(response.status, error.code, error.message);
+    return new RefusedError(response.status, error.code, error.message, error.details.tries_left);
   } catch {
     return new RefusedError(response.status, "", `HTTP ${response.status}`);
   }

@@ -7,6 +7,8 @@ import { CODE_LENGTH, tidyCode } from "../session/code";
 import type { Session, Standing } from "../session/session";
 import type { Words } from "../words/en";
 import { useWords } from "../words/language";
+import { isNear } from "./near";
+import { toldAt } from "./problem";
 
 type AtDoor = Extract<Standing, { at: "door" }>;
 
@@ -15,20 +17,23 @@ interface Greeting {
   readonly says: string;
 }
 
-function greeting({ claimed, busy, problem }: AtDoor, { door }: Words): Greeting {
-  if (claimed === true) return { title: door.loginTitle, says: door.loginSays };
-  if (claimed === false) return { title: door.claimTitle, says: door.claimSays };
+function greeting({ claimed, busy, problem }: AtDoor, near: boolean, { door }: Words): Greeting {
+  const { loginSays, claimSays } = near ? door.near : door.away;
+  if (claimed === true) return { title: door.loginTitle, says: loginSays };
+  if (claimed === false) return { title: door.claimTitle, says: claimSays };
   if (busy || problem?.what === "refused") return { title: "Thorp", says: busy ? door.lookingSays : "" };
   return { title: door.aloneTitle, says: door.aloneSays };
 }
 
 interface CodeFormProps {
   readonly standing: AtDoor;
+  readonly near: boolean;
   readonly enter: (code: string) => void;
 }
 
-function CodeForm({ standing, enter }: CodeFormProps): ReactNode {
-  const { door } = useWords();
+function CodeForm({ standing, near, enter }: CodeFormProps): ReactNode {
+  const words = useWords();
+  const { door } = words;
   const [typed, setTyped] = useState("");
   const [tooShort, setTooShort] = useState(false);
   const input = useRef<HTMLInputElement>(null);
@@ -44,9 +49,8 @@ function CodeForm({ standing, enter }: CodeFormProps): ReactNode {
     setTooShort(code.length !== CODE_LENGTH);
     if (code.length === CODE_LENGTH && !busy) enter(code);
   };
-  const refused = !tooShort && problem?.what === "refused" ? problem.message : null;
-  const own = tooShort ? door.shortCode(CODE_LENGTH) : problem?.what === "unreachable" ? door.unreachable : null;
-  const wrong = refused ?? own;
+  const told = problem && toldAt(problem, near, words);
+  const wrong = tooShort ? { text: door.shortCode(CODE_LENGTH) } : told;
   return (
     <form className="code-form" onSubmit={submit} noValidate>
       <label htmlFor={ids.code}>{door.code}</label>
@@ -71,10 +75,22 @@ function CodeForm({ standing, enter }: CodeFormProps): ReactNode {
           {claimed ? door.login : door.claim}
         </button>
       </div>
-      <p className="problem" id={ids.problem} role="alert" lang={refused === null ? undefined : "en"}>
-        <Said text={busy ? "" : (wrong ?? "")} />
+      <p className="problem" id={ids.problem} role="alert" lang={wrong?.language}>
+        <Said text={busy ? "" : (wrong?.text ?? "")} />
       </p>
     </form>
+  );
+}
+
+/** What brings a code, or makes one needless. */
+function Hint({ near }: { readonly near: boolean }): ReactNode {
+  const { door } = useWords();
+  const { hint } = near ? door.near : door.away;
+  const command = near ? "thorp open" : "thorp open --anywhere";
+  return (
+    <p className="hint">
+      {hint[0]} <Ident value={command} what={command} whole /> {hint[1]}
+    </p>
   );
 }
 
@@ -83,7 +99,9 @@ export function Door({ session, standing }: { readonly session: Session; readonl
   const words = useWords();
   const { door } = words;
   const { claimed, busy, problem, arrival } = standing;
-  const { title, says } = greeting(standing, words);
+  const near = isNear(location.hostname);
+  const { title, says } = greeting(standing, near, words);
+  const refused = problem?.what === "refused" ? toldAt(problem, near, words) : null;
   useEffect(() => {
     document.title = `${title} · Thorp`;
   }, [title]);
@@ -99,9 +117,9 @@ export function Door({ session, standing }: { readonly session: Session; readonl
       </p>
       {claimed === null ? (
         <>
-          {problem?.what === "refused" && (
-            <p className="problem" lang="en">
-              <Said text={problem.message} />
+          {refused && (
+            <p className="problem" lang={refused.language}>
+              <Said text={refused.text} />
             </p>
           )}
           {!busy && (
@@ -112,10 +130,8 @@ export function Door({ session, standing }: { readonly session: Session; readonl
         </>
       ) : (
         <>
-          <CodeForm standing={standing} enter={(code) => void session.enter(code)} />
-          <p className="hint">
-            {door.hint[0]} <Ident value="thorp open" what="thorp open" whole /> {door.hint[1]}
-          </p>
+          <CodeForm standing={standing} near={near} enter={(code) => void session.enter(code)} />
+          <Hint near={near} />
         </>
       )}
       <LanguageSwitch />

@@ -9,7 +9,12 @@ import type { Vault } from "./vault";
 export type Arrival = "new" | "ended" | "left" | "left_unheard";
 
 export type Problem =
-  | { readonly what: "refused"; readonly message: string } // the node's own words
+  | {
+      readonly what: "refused";
+      readonly code: string;
+      readonly message: string; // the node's own words
+      readonly triesLeft: number | null;
+    }
   | { readonly what: "unreachable" };
 
 export type Standing =
@@ -34,7 +39,9 @@ export interface Session {
 }
 
 function problemOf(error: unknown): Problem {
-  return error instanceof RefusedError ? { what: "refused", message: error.message } : { what: "unreachable" };
+  if (!(error instanceof RefusedError)) return { what: "unreachable" };
+  const { code, message, triesLeft } = error;
+  return { what: "refused", code, message, triesLeft };
 }
 
 export function createSession(client: Client, vault: Vault, otherTabs: () => Answers): Session {

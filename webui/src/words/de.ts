@@ -3,6 +3,15 @@
 import type { Words } from "./en";
 import phrases from "./phrases.de.json";
 
+const newCode = (anywhere: boolean): string =>
+  anywhere ? "`thorp open --anywhere` macht einen, der hier gilt." : "`thorp open` macht einen neuen.";
+
+function triesOf(left: number | null): string {
+  if (left === null) return "";
+  if (left <= 0) return "Gerade ist keiner offen.";
+  return left === 1 ? "Ein Versuch bleibt." : `${left} Versuche bleiben.`;
+}
+
 const names = new Intl.ListFormat("de");
 const named = (exact: readonly string[]): string => names.format(exact.map((name) => `\`${name}\``));
 
@@ -21,9 +30,19 @@ export const de: Words = {
   },
   door: {
     claimTitle: "Zieh ein",
-    claimSays: "Dieser Knoten gehört noch niemandem. Gib den Code ein, den er in seinem Terminal zeigt; er gilt einmal, 15 Minuten lang.",
     loginTitle: "Willkommen zurück",
-    loginSays: "Gib einen Anmeldecode ein; `thorp open --print` zeigt einen.",
+    near: {
+      claimSays:
+        "Dieser Knoten gehört noch niemandem. Gib den Code ein, den er in seinem Terminal zeigt; er gilt einmal, 15 Minuten lang.",
+      loginSays: "Gib einen Anmeldecode ein; `thorp open --print` zeigt einen.",
+      hint: ["Am Rechner selbst brauchst du keinen Code:", "öffnet diese Seite angemeldet."],
+    },
+    away: {
+      claimSays:
+        "Dieser Knoten gehört noch niemandem. Gib einen Code ein, um ihn zu übernehmen; hier gilt nur einer von `thorp open --anywhere`, einmal, 15 Minuten lang.",
+      loginSays: "Gib einen Anmeldecode ein. Hier gilt nur einer von `thorp open --anywhere`.",
+      hint: ["Am Rechner des Knotens zeigt", "einen Code, der auch hier gilt."],
+    },
     lookingSays: "Der Knoten wird gefragt, wer du bist.",
     aloneTitle: "Niemand antwortet",
     aloneSays: "Der Knoten antwortet hier nicht. Starte ihn und versuche es dann noch einmal.",
@@ -33,10 +52,15 @@ export const de: Words = {
     entering: "Der Knoten prüft deinen Code…",
     tryAgain: "Noch einmal versuchen",
     shortCode: (length) => `Ein Code hat ${length} Buchstaben und Ziffern.`,
-    hint: ["Am Rechner selbst brauchst du keinen Code:", "öffnet diese Seite angemeldet."],
     unreachable: "Der Knoten antwortet nicht. Versuche es gleich noch einmal.",
+    wrongCode: (left, anywhere) =>
+      ["Dieser Code gilt " + (anywhere ? "von hier nicht." : "nicht."), triesOf(left), newCode(anywhere)].filter(Boolean).join(" "),
+    codeBurned: (anywhere) => `Zu viele falsche Codes; was offen war, gilt nicht mehr. ${newCode(anywhere)}`,
+    alreadyClaimed: (command) => `Dieser Knoten gehört schon jemandem. \`${command}\` meldet einen weiteren Browser an.`,
+    readable:
+      "Über eine unverschlüsselte Verbindung gibt der Knoten keine Anmeldung heraus. Melde dich am Rechner selbst an, oder gib dem Zugang für andere Geräte TLS.",
     arrivals: {
-      ended: "Deine Anmeldung ist abgelaufen.",
+      ended: "Deine Anmeldung gilt nicht mehr.",
       left: "Du bist abgemeldet.",
       left_unheard: "Du bist hier abgemeldet, aber der Knoten hat es nicht gehört. Deine alte Anmeldung endet von selbst.",
     },
@@ -125,6 +149,8 @@ export const de: Words = {
     notListed: "nicht gelistet",
     count: (listed, all) => `${listed} von ${all} gelistet`,
     none: "Dieser Knoten bietet noch nichts an.",
+    unfold: "Zeigen, was sie tun",
+    fold: "Nur die Namen zeigen",
   },
   copy: { verb: (what) => `${what} kopieren`, done: "Kopiert", byHand: "Markiert; kopiere es mit der Tastatur" },
   phrases,

@@ -1,5 +1,11 @@
 /** Every text of the dashboard in English. `Words` is its shape; another language without one of them does not compile. */
 
+interface AtDoorOf {
+  readonly claimSays: string;
+  readonly loginSays: string;
+  readonly hint: readonly [before: string, after: string]; // around the command
+}
+
 export interface Words {
   readonly language: string;
   readonly rooms: { readonly home: string };
@@ -15,9 +21,9 @@ export interface Words {
   };
   readonly door: {
     readonly claimTitle: string;
-    readonly claimSays: string;
     readonly loginTitle: string;
-    readonly loginSays: string;
+    readonly near: AtDoorOf; // at an address of the node's own machine
+    readonly away: AtDoorOf; // at any other, where only some codes count
     readonly lookingSays: string;
     readonly aloneTitle: string;
     readonly aloneSays: string;
@@ -27,8 +33,11 @@ export interface Words {
     readonly entering: string;
     readonly tryAgain: string;
     readonly shortCode: (length: number) => string;
-    readonly hint: readonly [before: string, after: string]; // around the command
     readonly unreachable: string;
+    readonly wrongCode: (triesLeft: number | null, anywhere: boolean) => string;
+    readonly codeBurned: (anywhere: boolean) => string;
+    readonly alreadyClaimed: (command: string) => string;
+    readonly readable: string;
     readonly arrivals: { readonly ended: string; readonly left: string; readonly left_unheard: string };
   };
   readonly link: {
@@ -99,6 +108,8 @@ export interface Words {
     readonly notListed: string;
     readonly count: (listed: number, all: number) => string;
     readonly none: string;
+    readonly unfold: string;
+    readonly fold: string;
   };
   readonly copy: { readonly verb: (what: string) => string; readonly done: string; readonly byHand: string };
   /** What the node itself says in fixed sentences, by the sentence; not needed where the node already speaks the language. */
@@ -121,6 +132,15 @@ export type KnownState =
 
 export type KnownListener = "local" | "socket" | "exposed" | "mesh";
 
+const newCode = (anywhere: boolean): string =>
+  anywhere ? "`thorp open --anywhere` makes one that counts here." : "`thorp open` makes a new one.";
+
+function triesOf(left: number | null): string {
+  if (left === null) return "";
+  if (left <= 0) return "None is open now.";
+  return left === 1 ? "One try is left." : `${left} tries are left.`;
+}
+
 const names = new Intl.ListFormat("en");
 const named = (exact: readonly string[]): string => names.format(exact.map((name) => `\`${name}\``));
 
@@ -139,9 +159,18 @@ export const en: Words = {
   },
   door: {
     claimTitle: "Move in",
-    claimSays: "This node has no owner yet. Type the code it shows in its terminal; the code works once, for 15 minutes.",
     loginTitle: "Welcome back",
-    loginSays: "Type a login code to come in; `thorp open --print` shows one.",
+    near: {
+      claimSays: "This node has no owner yet. Type the code it shows in its terminal; the code works once, for 15 minutes.",
+      loginSays: "Type a login code to come in; `thorp open --print` shows one.",
+      hint: ["On the machine itself you need no code:", "opens this page logged in."],
+    },
+    away: {
+      claimSays:
+        "This node has no owner yet. Type a code to claim it; here only one of `thorp open --anywhere` counts, once, for 15 minutes.",
+      loginSays: "Type a login code to come in. Here only one of `thorp open --anywhere` counts.",
+      hint: ["On the node's own machine", "shows a code that counts here as well."],
+    },
     lookingSays: "Asking the node who you are.",
     aloneTitle: "Nobody answers",
     aloneSays: "The node does not answer here. Start it, then try again.",
@@ -151,8 +180,13 @@ export const en: Words = {
     entering: "The node checks your code…",
     tryAgain: "Try again",
     shortCode: (length) => `A code has ${length} letters and digits.`,
-    hint: ["On the machine itself you need no code:", "opens this page logged in."],
     unreachable: "The node does not answer. Try again in a moment.",
+    wrongCode: (left, anywhere) =>
+      ["This code is not valid" + (anywhere ? " from here." : "."), triesOf(left), newCode(anywhere)].filter(Boolean).join(" "),
+    codeBurned: (anywhere) => `Too many wrong codes; what was open is void. ${newCode(anywhere)}`,
+    alreadyClaimed: (command) => `This node is claimed already. \`${command}\` signs another browser in.`,
+    readable:
+      "A login is not handed out over an unencrypted connection. Sign in on the machine itself, or expose the node with TLS.",
     arrivals: {
       ended: "Your login has ended.",
       left: "You are signed out.",
@@ -242,6 +276,8 @@ export const en: Words = {
     notListed: "not listed",
     count: (listed, all) => `${listed} of ${all} listed`,
     none: "This node offers nothing yet.",
+    unfold: "Show what they do",
+    fold: "Show the names only",
   },
   copy: { verb: (what) => `Copy ${what}`, done: "Copied", byHand: "Selected; copy it with your keyboard" },
   phrases: {},

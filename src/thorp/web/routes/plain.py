@@ -51,20 +51,28 @@ async def look(_doors: Doors, request: Request) -> Response:
     return LOOK.answer(request)
 
 
-def claim_form(*, claimed: bool, problem: str = "") -> str:
-    where = "`thorp open --print` shows a new one" if claimed else "the terminal that runs `thorp up` shows it"
+def way_to_a_code(*, claimed: bool, at_home: bool) -> str:
+    """Which code counts for who asks, and what shows it. The codes of the house count at home only."""
+    if not at_home:
+        return "here only one of `thorp open --anywhere` counts, a command for the node's own machine."
+    return "`thorp open --print` shows a new one." if claimed else "the terminal that runs `thorp up` shows it."
+
+
+def claim_form(*, claimed: bool, at_home: bool, problem: str = "") -> str:
+    where = way_to_a_code(claimed=claimed, at_home=at_home)
     alert = f'<p role="alert">{said(problem)}</p>' if problem else ""
     return (
-        f"{alert}<p>{said(f'Type the one-time code; {where}.')}</p>"
+        f"{alert}<p>{said(f'Type the one-time code; {where}')}</p>"
         '<form method="post" action="/plain/claim"><label>Code '
         '<input name="code" autocomplete="off" autofocus required maxlength="16"></label> '
         "<button>Sign in</button></form>"
     )
 
 
-async def claim_page(doors: Doors, _request: Request) -> Response:
+async def claim_page(doors: Doors, request: Request) -> Response:
     claimed = doors.desk.claimed()
-    return page("Sign in" if claimed else "Claim this node", claim_form(claimed=claimed))
+    form = claim_form(claimed=claimed, at_home=is_at_home(request))
+    return page("Sign in" if claimed else "Claim this node", form)
 
 
 async def claim(doors: Doors, request: Request) -> Response:
@@ -72,10 +80,12 @@ async def claim(doors: Doors, request: Request) -> Response:
     code = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=4).get("code", [""])[0]
     was_claimed = doors.desk.claimed()
     enter = doors.desk.login if was_claimed else doors.desk.claim
+    at_home = is_at_home(request)
     try:
-        session, token = await enter(code, CredentialKind.PAGES, at_home=is_at_home(request))
+        session, token = await enter(code, CredentialKind.PAGES, at_home=at_home)
     except ThorpError as error:
-        return page("Not signed in", claim_form(claimed=was_claimed, problem=told(error)), error.status)
+        form = claim_form(claimed=was_claimed, at_home=at_home, problem=told(error))
+        return page("Not signed in", form, error.status)
     if not was_claimed:
         doors.announce(NodeClaimed())
     answer = RedirectResponse("/plain/status", status_code=303)
