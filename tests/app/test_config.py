@@ -76,7 +76,7 @@ def test_an_unknown_variable_is_a_warning_with_the_nearest_one() -> None:
         (Sources("[locl]"), UnknownKeyError, r"no setting `locl`"),
         (Sources('"local.port" = 1'), UnknownKeyError, r'no setting `"local.port"`'),
         (Sources("local = 1"), UnknownKeyError, r"It is a section"),
-        (Sources('[local]\nport = "9000"'), BadValueError, r"`local.port` \(config.toml, line 2\) cannot be `9000`"),
+        (Sources('[local]\nport = "9000"'), BadValueError, r"`local.port` \(config.toml, line 2\) is the text"),
         (Sources("[local]\nport = 1979-05-27"), BadValueError, r"a whole number from 0 to 65535"),
         (Sources("local.port = 70000"), BadValueError, r"line 1"),
         (Sources("[local\n"), NotTomlError, r"`config.toml` is not TOML: .*line 1"),
@@ -248,3 +248,11 @@ def test_bytes_that_are_no_text_and_a_file_without_end_are_refused(file: ConfigF
     file.path.write_bytes(b"#" * 1_048_577)
     with pytest.raises(FileTooLargeError):
         file.read()
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_our_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    file = ConfigFile(tmp_path / "file/home/config.toml", DISK)
+
+    with pytest.raises(ThorpError, match=r"Cannot make `.*/file/home`: Not a directory"):
+        file.make_folder()

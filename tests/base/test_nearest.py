@@ -9,4 +9,5 @@ def test_a_slip_finds_its_word() -> None:
 
 def test_nothing_close_is_nothing() -> None:
     assert nearest("zzz", ["local.port"]) is None
+    assert nearest("nope.nope", ["node.name", "local.port"]) is None
     assert did_you_mean("zzz", ["local.port"]) == ""

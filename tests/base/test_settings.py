@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from thorp.base.settings import (
     BadValueError,
     SettingField,
+    Shape,
     UnknownKeyError,
     Value,
     changed,
@@ -29,6 +30,9 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
+LOUD = Shape("a word in capitals", "words in capitals", str.isupper)
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     name: str = setting("front", "What people call it.")
@@ -39,6 +43,8 @@ class Door:
     side: str = setting("left", "Where the handle is.", choices=("left", "right"))
     guests: tuple[str, ...] = setting((), "Who may enter.", live=True)
     sign: str = setting("", "What is written on it.", maximum=5)
+    motto: str = setting("", "What is carved above it.", shape=LOUD)
+    bells: tuple[str, ...] = setting((), "What rings.", shape=LOUD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,8 @@ def known(name: str) -> SettingField:
 
 def test_a_class_describes_its_settings_in_order() -> None:
     assert list(KNOWN) == [
-        f"door.{name}" for name in ("name", "width", "share", "open", "colour", "side", "guests", "sign")
+        f"door.{name}"
+        for name in ("name", "width", "share", "open", "colour", "side", "guests", "sign", "motto", "bells")
     ]
     width = known("width")
     assert (width.default, width.help, width.live, width.minimum, width.maximum) == (90, "Centimetres.", False, 60, 240)
@@ -232,3 +239,33 @@ def test_a_setting_of_an_impossible_type_or_default_is_caught_when_described() -
         fields_of(Bare)
     with pytest.raises(BadValueError):
         fields_of(Wide)
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "says"),
+    [
+        ("motto", "hush", r"`door.motto` cannot be `hush`; it takes a word in capitals\."),
+        ("bells", ["DING", "dong"], r"it takes a list of words in capitals\."),
+    ],
+)
+def test_what_does_not_look_as_declared_is_refused(name: str, raw: object, says: str) -> None:
+    with pytest.raises(BadValueError, match=says):
+        parse(known(name), raw)
+
+
+def test_what_looks_as_declared_is_taken_and_so_is_the_default() -> None:
+    assert parse(known("motto"), "HO") == "HO"
+    assert parse_text(known("motto"), "") == ""
+    assert parse_text(known("bells"), "DING,DONG") == ("DING", "DONG")
+
+
+@pytest.mark.parametrize(("name", "raw"), [("width", "90"), ("share", "0.5"), ("open", "true"), ("width", "9000")])
+def test_a_number_in_quotes_only_has_to_lose_them(name: str, raw: str) -> None:
+    with pytest.raises(BadValueError, match=rf"is the text `{raw}`; it takes .* Leave out the quotes\.$"):
+        parse(known(name), raw)
+
+
+@pytest.mark.parametrize(("name", "raw"), [("width", "wide"), ("sign", "too long")])
+def test_without_its_quotes_a_wrong_text_would_be_no_better(name: str, raw: str) -> None:
+    with pytest.raises(BadValueError, match=rf"cannot be `{raw}`; it takes [^.]*\.$"):
+        parse(known(name), raw)

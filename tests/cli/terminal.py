@@ -33,3 +33,17 @@ def read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # how Linux says that the other side is closed
         return b""
+
+
+def printed_to(home: Path, stdout: int, *arguments: str) -> tuple[int, str]:
+    """Exit code and stderr of a command whose data goes there."""
+    told = subprocess.run(
+        [sys.executable, "-m", "thorp", *arguments],
+        env=os.environ | {"THORP_HOME": str(home)},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return told.returncode, told.stderr

@@ -25,7 +25,17 @@ def test_another_shell_is_a_usage_error(thorp: Thorp) -> None:
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("thorp un", ["unexpose"]), ("thorp keys ", ["create", "list", "revoke"]), ("thorp keys create --rp", ["--rpm"])],
+    [
+        ("thorp un", ["unexpose"]),
+        ("thorp keys ", ["create", "list", "revoke"]),
+        ("thorp keys create --rp", ["--rpm"]),
+        ("thorp config set mesh.", ["mesh.host", "mesh.port"]),
+        ("thorp config get node.n", ["node.name"]),
+        ("thorp config unset logs.l", ["logs.level"]),
+        ("thorp keys create x --scope slots", ["slots:read", "slots:write"]),
+        ("thorp keys create x --scope slots:read,sl", ["slots:read,slots:write"]),
+        ("thorp call node.e", ["node.echo"]),
+    ],
 )
 def test_the_shell_is_offered_what_fits(words: str, offered: list[str]) -> None:
     shown = subprocess.run(

@@ -1,3 +1,4 @@
+import shutil
 import stat
 import sys
 import tempfile
@@ -170,10 +171,41 @@ def test_a_name_without_end_is_refused(thorp: Thorp) -> None:
     assert thorp("config", "set", "node.name", "x" * 64).code == 0
 
 
+def test_what_is_not_in_the_file_cannot_be_taken_out_of_it(thorp: Thorp) -> None:
+    found = thorp("config", "unset", "local.host")
+
+    assert (found.code, found.err) == (0, "`local.host` is not in the file.\n")
+    assert not (thorp.home / "config.toml").exists()
+    thorp("config", "set", "local.port", "1")
+    assert thorp("config", "unset", "local.port").err == f"Written to {thorp.home}/config.toml.\n"
+
+
+def test_a_running_node_whose_file_lacks_the_setting_is_no_reason_to_speak_of_changes(
+    thorp: Thorp, node: FakeNode, elsewhere: FakeNode
+) -> None:
+    for one in (node, elsewhere):
+        one.says("DELETE", "/api/v1/config/local.host", OUTCOME | {"applied": [], "needs_restart": []})
+
+    assert thorp("config", "unset", "local.host").err == "`local.host` is not in the file.\n"
+    assert thorp("config", "unset", "local.host", "--node", elsewhere.url).err.startswith("Nothing has changed")
+    (thorp.home / "config.toml").write_text('local.host = "127.0.0.1"\n')
+    assert thorp("config", "unset", "local.host").err.startswith("Nothing has changed")
+
+
 def test_the_paths_are_shown(thorp: Thorp) -> None:
     assert f"config    {thorp.home}/config.toml" in thorp("config", "paths").out
     assert thorp("config", "paths", "--json").json["socket"] == str(thorp.home / "run/api.sock")
     assert not thorp.home.exists()
+
+
+@pytest.mark.parametrize("arguments", [("set", "node.name", "x"), ("edit",)])
+def test_where_no_home_can_be_made_the_reason_is_told(thorp: Thorp, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "file").touch()
+    home = tmp_path / "file/home"
+    found = thorp("config", *arguments, THORP_HOME=str(home), EDITOR="sh -c 'echo >> \"$1\"' -")
+
+    assert found.code == 3
+    assert found.err.startswith(f"Cannot make `{home}`: Not a directory.")
 
 
 @pytest.fixture
@@ -205,6 +237,9 @@ def test_an_edited_file_with_mistakes_is_kept_apart(thorp: Thorp, editor: str, t
     assert found.code == 2
     assert not (thorp.home / "config.toml").exists()
     kept = Path(found.error["details"]["where"].partition(",")[0])
+    assert found.error["code"] == "config.unknown_key"
+    assert found.error["details"]["kept"] == str(kept)
+    assert found.error["message"].endswith(f"\nThe settings are as they were; your text is kept in `{kept}`.")
     assert kept.read_text() == "[local]\nprot = 9001\n"
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
@@ -215,8 +250,10 @@ def test_a_running_node_follows_an_edit_or_it_is_taken_back(
     (tmp_path / "new.toml").write_text("[local]\nport = 9001\n")
     told_no = {"error": {"code": "config.veto", "message": "Nothing was changed: taken.", "details": {}}}
     node.says("POST", "/api/v1/config/reload", told_no, status=409)
-    assert thorp("config", "edit", EDITOR=editor).code == 8
+    refused = thorp("config", "edit", EDITOR=editor)
+    assert refused.code == 8
     assert not (thorp.home / "config.toml").exists()
+    assert Path(refused.err.split("`")[-2]).read_text() == "[local]\nport = 9001\n"
 
     node.says("POST", "/api/v1/config/reload", OUTCOME)
     assert thorp("config", "edit", "--json", EDITOR=editor).json == OUTCOME
@@ -224,7 +261,7 @@ def test_a_running_node_follows_an_edit_or_it_is_taken_back(
 
 
 @pytest.mark.parametrize(("given", "says"), [("", "Set VISUAL or EDITOR"), ("/no/such/editor", "cannot be started")])
-def test_without_a_working_editor_the_remedy_is_told(
+def test_without_a_working_editor_the_remedy_is_told_and_nothing_stays_behind(
     thorp: Thorp, given: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -232,13 +269,28 @@ def test_without_a_working_editor_the_remedy_is_told(
 
     assert found.code == 2
     assert says in found.err
+    assert "VISUAL or EDITOR" in found.err
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_an_editor_that_ends_badly_changes_nothing(thorp: Thorp, editor: str) -> None:
+def test_an_editor_that_ends_badly_changes_nothing(thorp: Thorp, editor: str, tmp_path: Path) -> None:
     found = thorp("config", "edit", EDITOR=editor)
 
     assert found.code == 2
-    assert "Your text is in" in found.err
+    assert found.err.endswith("ended with 3.\nThe settings are as they were.\n")
+    assert [one.name for one in tmp_path.iterdir()] == ["an editor.py"]
+
+
+def test_an_editor_that_ends_badly_leaves_what_was_written(thorp: Thorp, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text('echo "# mine" > "$1"; exit 3')
+    found = thorp("config", "edit", "--json", EDITOR=f"sh {script}")
+
+    kept = Path(found.error["details"]["kept"])
+    assert kept.read_text() == "# mine\n"
+    assert found.error["code"] == "cli.editor_failed"
+    assert f"your text is kept in `{kept}`" in found.error["message"]
+    shutil.rmtree(kept.parent)
 
 
 @pytest.mark.parametrize(

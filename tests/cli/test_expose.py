@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Thorp
 from tests.cli.fake_node import STATUS, FakeNode
+from tests.cli.terminal import printed_to
 from thorp.wire.capabilities.exposure import ExposeAnswer, ExposeRequest
 
 ANSWER = {
@@ -29,6 +32,14 @@ def test_the_address_the_fingerprint_and_the_key_are_shown(thorp: Thorp, open_no
     assert open_node.asked[0].body == {}
     assert thorp("expose", "--json").json == ANSWER
     ExposeAnswer.model_validate(ANSWER)
+
+
+def test_a_key_that_could_not_be_shown_can_be_revoked(home: Path, open_node: FakeNode) -> None:
+    with Path("/dev/full").open("w") as full:
+        code, said = printed_to(home, full.fileno(), "expose")
+
+    assert (code, open_node.asked[0].method) == (7, "POST")
+    assert "`thorp keys revoke k7h3mqx2p`" in said
 
 
 def test_every_wish_reaches_the_node(thorp: Thorp, open_node: FakeNode) -> None:

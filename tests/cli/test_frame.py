@@ -17,6 +17,13 @@ class Person(io.StringIO):
         return True
 
 
+class Leaving(Person):
+    """Somebody who presses Ctrl-C instead of answering."""
+
+    def readline(self, size: int | None = -1, /) -> str:
+        raise KeyboardInterrupt
+
+
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     monkeypatch.setattr(sys, "stdin", Person(answer))
     monkeypatch.setattr(sys, "stderr", Person())
@@ -68,3 +75,12 @@ def test_a_no_ends_the_command(monkeypatch: pytest.MonkeyPatch, answer: str) -> 
 def test_a_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     at_a_terminal(monkeypatch, "y\n")
     Frame().confirm("Really?", yes=False)
+
+
+def test_an_interrupted_question_ends_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_a_terminal(monkeypatch, "")
+    monkeypatch.setattr(sys, "stdin", Leaving())
+    with pytest.raises(click.Abort):
+        Frame().confirm("Really?", yes=False)
+    assert isinstance(sys.stderr, Person)
+    assert sys.stderr.getvalue() == "Really? [y/N]: \n"

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 
 from tests.cli.conftest import Result, Thorp
 from tests.cli.fake_node import FakeNode
-from tests.cli.terminal import on_a_terminal
+from tests.cli.terminal import on_a_terminal, printed_to
 from thorp.cli.keys import BadExpiryError, moment
 from thorp.cli.when import when
 from thorp.testing.clock import FakeClock
@@ -117,6 +118,44 @@ def test_a_no_says_that_nothing_was_changed(home: Path, keys: FakeNode) -> None:
 
     assert seen.endswith("Nothing was changed.\n")
     assert {asked.method for asked in keys.asked} == {"GET"}
+
+
+def test_neither_yes_nor_no_is_asked_again(home: Path, keys: FakeNode) -> None:
+    seen = on_a_terminal(home, "keys", "revoke", "k7h3mqx2p", typed="ja\nYES\n")
+
+    assert seen.count("Revoke the key `laptop` (k7h3mqx2p)? [y/N]: ") == 2
+    assert "Type `y` for yes, or `n` for no.\n" in seen
+    assert "invalid" not in seen
+    assert keys.asked[-1].method == "DELETE"
+
+
+def test_a_question_that_is_left_ends_its_line(home: Path, keys: FakeNode) -> None:
+    seen = on_a_terminal(home, "keys", "revoke", "k7h3mqx2p", typed="\x04")  # the end of what is typed
+
+    assert seen.endswith("[y/N]: \n")
+    assert {asked.method for asked in keys.asked} == {"GET"}
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_key_that_could_not_be_shown_can_be_revoked(home: Path, keys: FakeNode, more: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        code, said = printed_to(home, full.fileno(), "keys", "create", "laptop", *more)
+
+    assert code == 7
+    assert "The key k7h3mqx2p was made, but could not be shown." in said
+    assert "`thorp keys revoke k7h3mqx2p`" in said
+    assert "secret" not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_key_that_nobody_reads_is_told_of_too(home: Path, keys: FakeNode) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    code, said = printed_to(home, writing, "keys", "create", "laptop")
+    os.close(writing)
+
+    assert code == 7
+    assert "`thorp keys revoke k7h3mqx2p`" in said
 
 
 def test_keys_are_listed_one_by_one_where_the_terminal_is_narrow(home: Path, keys: FakeNode) -> None:

@@ -10,7 +10,16 @@ from thorp.app.paths import ForeignFolderError, Paths, make_folders, paths_of
 from thorp.base.clock import SystemClock
 from thorp.base.errors import NetworkError
 from thorp.cli.answered import AnsweredError
-from thorp.cli.link import NodeStartingError, NodeStoppedError, StrangeAnswerError, live_paths, open_link
+from thorp.cli.link import (
+    IncompleteKeyError,
+    NodeStartingError,
+    NodeStoppedError,
+    StrangeAnswerError,
+    live_paths,
+    open_link,
+)
+
+KEY = f"thorp_k7h3mqx2p_{'s' * 43}"
 
 
 @pytest.fixture
@@ -30,8 +39,18 @@ def test_the_owner_speaks_over_the_socket_without_a_key(paths: Paths, node: Fake
 def test_a_node_elsewhere_is_shown_the_key(paths: Paths, elsewhere: FakeNode) -> None:
     elsewhere.says("GET", "/api/v1/node", {"name": "barn"})
 
-    assert open_link(elsewhere.url, "thorp_k7h3mqx2p_secret", paths).ask("GET", "/api/v1/node") == {"name": "barn"}
-    assert elsewhere.asked[0].headers["authorization"] == "Bearer thorp_k7h3mqx2p_secret"
+    assert open_link(elsewhere.url, KEY, paths).ask("GET", "/api/v1/node") == {"name": "barn"}
+    assert elsewhere.asked[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("key", ["thorp_k7h3mqx2p_secret", KEY[:-1], f"{KEY} ", f"'{KEY}'", "sk-anything"])
+def test_a_part_of_a_key_is_not_shown_to_anybody(paths: Paths, elsewhere: FakeNode, key: str) -> None:
+    with pytest.raises(IncompleteKeyError, match="THORP_KEY holds no complete key") as caught:
+        open_link(elsewhere.url, key, paths)
+
+    assert caught.value.exit_code == 4
+    assert "secret" not in caught.value.message
+    assert elsewhere.asked == []
 
 
 def test_a_refusal_is_raised_in_the_words_of_the_node(paths: Paths, node: FakeNode) -> None:

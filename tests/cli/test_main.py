@@ -61,8 +61,8 @@ def test_the_version_is_printed(thorp: Thorp) -> None:
         (("statsu",), "There is no command `thorp statsu`. Did you mean `status`? `thorp --help` lists them all."),
         (("keys", "creat"), "There is no command `thorp keys creat`. Did you mean `create`?"),
         (("xyzzy",), "There is no command `thorp xyzzy`. `thorp --help`"),
-        (("status", "--bogus"), "No such option '--bogus'"),
-        (("keys", "create"), "Missing argument 'NAME'. See `thorp keys create --help`."),
+        (("status", "--bogus"), "There is no option `--bogus`. See `thorp status --help`."),
+        (("keys", "create"), "`NAME` is missing. See `thorp keys create --help`."),
         (("keys",), "Usage: thorp keys"),
     ],
 )
@@ -172,6 +172,40 @@ def test_a_reader_that_went_away_is_no_fault(home: Path) -> None:
         )
 
     assert (shown.returncode, shown.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("config", "show"), ("config", "paths", "--json"), ("--help",), ("keys", "-h"), ("--version",)]
+)
+def test_output_that_leads_nowhere_is_told_in_a_sentence(home: Path, arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        shown = subprocess.run(
+            [sys.executable, "-m", "thorp", *arguments],
+            env=os.environ | {"THORP_HOME": str(home)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert shown.returncode == 7
+    assert "The output could not be written: No space left on device." in shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
+
+
+def test_where_not_even_errors_can_be_written_the_exit_code_stays(home: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        shown = subprocess.run(
+            [sys.executable, "-m", "thorp", "statsu"],
+            env=os.environ | {"THORP_HOME": str(home)},
+            stdout=full,
+            stderr=full,
+            check=False,
+            timeout=60,
+        )
+
+    assert shown.returncode == 2
 
 
 def test_a_terminal_that_knows_few_letters_gets_the_rest_spelled_out(home: Path) -> None:

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from tests.cli.fake_node import FakeNode
 from tests.cli.terminal import on_a_terminal
 from thorp.app.environment import Environment
 from thorp.cli.options import Options
-from thorp.cli.output import PROSE, Output, fits, records
+from thorp.cli.output import PROSE, NotWrittenError, Output, at_words, fits, records, writing, yes_or_no
 
 
 @pytest.fixture
@@ -123,3 +125,65 @@ def test_a_terminal_too_narrow_for_the_table_gets_records(
     assert seen.count("node.info@1.0") == 2
     if is_table:
         assert max(map(len, seen.splitlines())) <= columns
+
+
+def test_prose_folds_between_words_and_keeps_its_lines_and_indents() -> None:
+    text = "one two three\n  four five six\n\nend"
+
+    assert at_words(text, 9) == "one two\nthree\n  four\n  five\n  six\n\nend"
+    assert at_words(text, None) == text
+
+
+def test_an_address_is_never_folded() -> None:
+    address = "http://127.0.0.1:8737/#code=7H3M-QX2P"
+
+    assert at_words(f"attic is up: {address}", 20) == f"attic is up:\n{address}"
+
+
+def test_a_reader_that_looks_elsewhere_gets_whole_lines(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "word " * 60 + "end"
+    output.note(text)
+    output.warn(text)
+    output.complain(text)
+    output.prose(text)
+
+    assert capsys.readouterr() == (f"{text}\n", f"{text}\nWarning: {text}\n{text}\n")
+
+
+def test_on_a_narrow_terminal_what_is_said_and_each_record_fold_at_words(home: Path, node: FakeNode) -> None:
+    node.says("GET", "/api/v1/capabilities", {"capabilities": ROWS})
+    shown = on_a_terminal(home, "capabilities", columns=40).splitlines()
+    refused = on_a_terminal(home, "keys", "revoke", "nosuchkey", columns=40).splitlines()
+
+    assert max(map(len, shown)) <= 40
+    assert {word for line in shown for word in line.split()} >= {"Says", "and", "it"}
+    assert not {word for line in shown for word in line.split()} & {"an", "a", "i", "nd", "t"}
+    assert max(map(len, refused)) <= 40
+    assert " ".join(refused) == on_a_terminal(home, "keys", "revoke", "nosuchkey", columns=400).strip()
+
+
+def test_what_is_to_be_copied_stays_one_line(
+    output: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    output.note("a note of several words")
+    output.example("  export THORP_URL=https://192.0.2.7")
+
+    assert capsys.readouterr().err == "a note of several\nwords\n  export THORP_URL=https://192.0.2.7\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [("y", True), ("YES ", True), ("n", False), ("No", False), ("", False), ("ja", None), ("yy", None)],
+)
+def test_an_answer_is_yes_or_no_or_neither(typed: str, wanted: bool | None) -> None:
+    assert yes_or_no(typed) is wanted
+
+
+def test_output_that_cannot_be_written_is_an_error_of_ours() -> None:
+    with pytest.raises(NotWrittenError, match=r"could not be written: No space left on device\.") as caught, writing():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.exit_code == 7
+    with pytest.raises(BrokenPipeError), writing():
+        raise BrokenPipeError

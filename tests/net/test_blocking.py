@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import orjson
 import pytest
@@ -313,3 +313,23 @@ def test_its_import_brings_nothing_heavy():
     ).stdout.split()
     assert not {"asyncio", "pydantic", "uvicorn", "starlette", "cryptography", "orjson"} & set(loaded)
     assert http.client.__name__.partition(".")[0] in loaded
+
+
+def test_where_no_tls_is_spoken_the_other_scheme_is_named():
+    def speak_plainly(accepting):
+        connection, _ = accepting.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            connection.settimeout(10)
+            with suppress(OSError):
+                while connection.recv(65536):
+                    pass
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as accepting:
+        port = accepting.getsockname()[1]
+        thread = threading.Thread(target=speak_plainly, args=(accepting,))
+        thread.start()
+        with pytest.raises(BadAnswerError) as caught:
+            BlockingClient.url(f"https://127.0.0.1:{port}", "").request("GET", "/")
+        thread.join()
+    assert caught.value.message == f"https://127.0.0.1:{port} speaks no TLS. Try `http://127.0.0.1:{port}`."

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -148,6 +149,15 @@ def test_a_port_of_the_system_says_what_to_do():
     error = why_not_bound(PermissionError(13, "Permission denied"), "127.0.0.1", 80, "local.port")
     assert isinstance(error, PortForbiddenError)
     assert "1024" in error.message
+
+
+def test_the_reason_is_the_systems_alone_without_the_address_once_more():
+    number = errno.EADDRNOTAVAIL
+    doubled = OSError(number, "error while attempting to bind on address ('8.8.8.8', 8738): cannot assign it")
+    error = why_not_bound(doubled, "8.8.8.8", 8738, "local.expose_port")
+    assert error.message == f"This machine cannot listen on 8.8.8.8:8738: {os.strerror(number)}. Check the address."
+    unknown = why_not_bound(socket.gaierror(-2, "Name or service not known"), "barn", 1, "local.expose_port")
+    assert unknown.message == "This machine cannot listen on barn:1: Name or service not known. Check the address."
 
 
 def test_stopping_refuses_new_connections_and_ends_idle_ones_at_once(run):

@@ -8,7 +8,8 @@ import click
 from thorp.cli.main import cli
 from tools.pages.page import Named, Page, code, document, table
 
-INTRODUCTION = "Every command, its arguments and its options. `--help` says the same at the terminal."
+INTRODUCTION = """Every command, its arguments and its options. `--help` says the same at the terminal, and `--json`,
+`--quiet`, `-v` and `--node` work after every command as well as right after `thorp`."""
 
 
 def text() -> str:
@@ -36,7 +37,7 @@ def walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command
 
 
 def options(command: click.Command) -> list[click.Option]:
-    return [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    return [one for one in command.params if isinstance(one, click.Option) and not one.hidden and one.name != "help"]
 
 
 def section(path: str, command: click.Command) -> str:

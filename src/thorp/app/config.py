@@ -116,6 +116,11 @@ class ConfigFile:
         except UnicodeDecodeError as error:
             raise NotTomlError(f"`{self.path}` is no UTF-8 text at byte {error.start}.", path=str(self.path)) from None
 
+    def make_folder(self) -> None:
+        """The folder of the file, where no home was made yet."""
+        with explaining("make", self.path.parent):
+            self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
+
     def replace(self, expected: str | None, text: str | None) -> None:
         """Write `text`, unless somebody else has written since `expected` was read. None is: no file."""
         content = (text or "").encode()

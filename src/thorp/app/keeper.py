@@ -61,6 +61,7 @@ def change_file(file: ConfigFile, sources: Sources, given: Mapping[str, object])
     text = edited(before or "", changes)
     effective = evaluate_change(replace(sources, text=before or ""), text, lenient=takes_out_only(changes))
     if text != (before or ""):
+        file.make_folder()
         file.replace(before, text)
     return effective
 

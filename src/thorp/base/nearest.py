@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word closest to `word`, or None when none is close."""
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.55)
+    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.7)
     return close[0] if close else None
 
 

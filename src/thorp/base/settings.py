@@ -6,7 +6,7 @@ Reading, checking, changing and the reference page are derived from that. Reads 
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias, TypeVar, cast, get_type_hints
@@ -38,6 +38,15 @@ class UnknownKeyError(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What a text, or each word of a list, has to look like."""
+
+    one: str  # in words, as in "it takes …"
+    several: str
+    fits: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """What `setting` notes beside a default."""
 
@@ -47,6 +56,7 @@ class Declared:
     minimum: float | None
     maximum: float | None
     owner: bool
+    shape: Shape | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class SettingField:
     minimum: float | None = None
     maximum: float | None = None
     owner: bool = False  # decides who reaches the node, so no key may change it
+    shape: Shape | None = None  # an empty text fits where it is the default
 
     @property
     def allowed(self) -> str:
@@ -69,6 +80,8 @@ class SettingField:
         if self.choices:
             several = "any of " if self.kind is tuple else "one of "
             return several + ", ".join(self.choices)
+        if self.shape:
+            return f"a list of {self.shape.several}" if self.kind is tuple else self.shape.one
         return _KINDS[self.kind] + self._bounds()
 
     def _bounds(self) -> str:
@@ -100,12 +113,13 @@ def setting(  # noqa: PLR0913  (each is one property of a setting, named where i
     minimum: float | None = None,
     maximum: float | None = None,
     owner: bool = False,
+    shape: Shape | None = None,
 ) -> T:
     """A field of a settings class. `live`: a change applies at once. `owner`: no key may change it.
 
     The bounds are those of a number; `maximum` is also how many characters a text may have.
     """
-    return field(default=default, metadata={_MARK: Declared(help_line, live, choices, minimum, maximum, owner)})
+    return field(default=default, metadata={_MARK: Declared(help_line, live, choices, minimum, maximum, owner, shape)})
 
 
 def fields_of(cls: type[Any], prefix: str = "") -> tuple[SettingField, ...]:
@@ -139,7 +153,16 @@ def _described(key: str, kind: type[Any], one: Field[Any]) -> SettingField:
         raise TypeError(f"the setting {key} has a type that settings cannot have: {kind}")
     default = cast("Value", one.default)
     found = SettingField(
-        key, kind, default, declared.help, declared.live, choices, declared.minimum, declared.maximum, declared.owner
+        key=key,
+        kind=kind,
+        default=default,
+        help=declared.help,
+        live=declared.live,
+        choices=choices,
+        minimum=declared.minimum,
+        maximum=declared.maximum,
+        owner=declared.owner,
+        shape=declared.shape,
     )
     parse(found, default)
     return found
@@ -159,8 +182,13 @@ def parse(known: SettingField, raw: object, where: str = "") -> Value:
     """The value of a setting out of TOML or JSON. Nothing is converted that could be a mistake."""
     value = _typed(known, raw)
     if value is None or not _within(known, value):
-        raise _bad(known, raw, where)
+        raise _bad(known, raw, where, quoted=_is_quoted(known, raw))
     return value
+
+
+def _is_quoted(known: SettingField, raw: object) -> bool:
+    """Whether a text only has to lose its quotes."""
+    return known.kind in (bool, int, float) and isinstance(raw, str) and _read(known.kind, raw.strip()) is not None
 
 
 def parse_text(known: SettingField, text: str, where: str = "") -> Value:
@@ -261,10 +289,16 @@ def _within(known: SettingField, value: Value) -> bool:
     if known.choices:
         given = value if isinstance(value, tuple) else (value,)
         return all(one in known.choices for one in given)
+    if known.shape and value != known.default and not _shaped(known.shape, value):
+        return False
     if isinstance(value, bool | tuple):
         return True
     low, high, amount = known.minimum, known.maximum, len(value) if isinstance(value, str) else value
     return (low is None or amount >= low) and (high is None or amount <= high)
+
+
+def _shaped(shape: Shape, value: Value) -> bool:
+    return all(shape.fits(one) for one in (value if isinstance(value, tuple) else (str(value),)))
 
 
 def _read(kind: type[Any], text: str) -> object:
@@ -284,10 +318,11 @@ def _read(kind: type[Any], text: str) -> object:
     return text
 
 
-def _bad(known: SettingField, raw: object, where: str) -> BadValueError:
+def _bad(known: SettingField, raw: object, where: str, *, quoted: bool = False) -> BadValueError:
     shown = raw if isinstance(raw, str) else repr(raw)
+    wrong = f"is the text `{shown[:_SHOWN]}`" if quoted else f"cannot be `{shown[:_SHOWN]}`"
     return BadValueError(
-        f"`{known.key}`{_at(where)} cannot be `{shown[:_SHOWN]}`; it takes {known.allowed}.",
+        f"`{known.key}`{_at(where)} {wrong}; it takes {known.allowed}.{' Leave out the quotes.' if quoted else ''}",
         key=known.key,
         value=shown[:_SHOWN],
         allowed=known.allowed,

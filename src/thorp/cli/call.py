@@ -19,8 +19,15 @@ class BadJsonError(UsageError):
     code = "cli.bad_json"
 
 
+def capabilities_like(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell may complete a name to: everything Thorp knows; no node is asked which of it works there."""
+    from thorp.wire.capabilities import every_capability  # all declarations, which the call itself does not need
+
+    return sorted({one.name for one in every_capability() if one.name.startswith(incomplete)})
+
+
 @click.command
-@click.argument("name", metavar="NAME[@VERSION]")
+@click.argument("name", metavar="NAME[@VERSION]", shell_complete=capabilities_like)
 @click.argument("given", metavar="[JSON|-]", default="{}")
 @click.option("--stream", is_flag=True, help="Print each frame as it comes.")
 @click.option("--params", default="{}", metavar="JSON", help="What routing matches, for example the model.")

@@ -5,25 +5,37 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
 import click
 
-from thorp.app.config import ConfigFile, Effective, Sources, check, evaluate, load, sources_of
+from thorp.app.config import (
+    ConfigFile,
+    Effective,
+    NotTomlError,
+    Sources,
+    check,
+    evaluate,
+    flat,
+    load,
+    read_table,
+    sources_of,
+)
 from thorp.app.keeper import change_file
 from thorp.app.settings import KEYS
-from thorp.base.errors import UsageError
-from thorp.base.files import DISK
+from thorp.base.errors import ThorpError, UsageError
+from thorp.base.files import DISK, explaining
 from thorp.base.settings import lookup
-from thorp.cli.answered import told_of
+from thorp.cli.answered import exit_code_of, told_of
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.output import Output
 
 WRONG = 2
+UNCHANGED = "Nothing has changed for the running node."
 
 
 class NoEditorError(UsageError):
@@ -38,6 +50,12 @@ class EditorFailedError(UsageError):
     code = "cli.editor_failed"
 
 
+class EditNotTakenError(UsageError):
+    """What was edited is not in force; code and exit code are those of the reason."""
+
+    code = "cli.edit_not_taken"
+
+
 @click.command
 @click.option("--origin", is_flag=True, help="Say where each value comes from.")
 @pass_frame
@@ -46,8 +64,13 @@ def show(frame: Frame, *, origin: bool) -> None:
     frame.output.show(current(frame), lambda output, answer: draw(output, answer, origin=origin))
 
 
+def settings_like(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell may complete a setting's name to; no node is asked."""
+    return [key for key in KEYS if key.startswith(incomplete)]
+
+
 @click.command
-@click.argument("key")
+@click.argument("key", shell_complete=settings_like)
 @pass_frame
 def get(frame: Frame, *, key: str) -> None:
     """With --json, also its default, its origin and what it is for."""
@@ -60,7 +83,7 @@ def get(frame: Frame, *, key: str) -> None:
 
 
 @click.command
-@click.argument("key")
+@click.argument("key", shell_complete=settings_like)
 @click.argument("value")
 @pass_frame
 def set_value(frame: Frame, *, key: str, value: str) -> None:
@@ -72,14 +95,15 @@ def set_value(frame: Frame, *, key: str, value: str) -> None:
 
 
 @click.command
-@click.argument("key")
+@click.argument("key", shell_complete=settings_like)
 @pass_frame
 def unset(frame: Frame, *, key: str) -> None:
     """Its default holds again. A key that Thorp does not know is taken out as well."""
+    absent = f"`{key}` is not in the file." if is_absent(frame, key) else ""
     if link := frame.running_link():
-        tell(frame, of_key(key, link.ask("DELETE", path_of(key))))
+        tell(frame, of_key(key, link.ask("DELETE", path_of(key))), absent or UNCHANGED)
     else:
-        change_on_disk(frame, key, None)
+        change_on_disk(frame, key, None, absent)
 
 
 @click.command
@@ -108,13 +132,22 @@ def paths(frame: Frame) -> None:
 @pass_frame
 def edit(frame: Frame) -> None:
     """In the editor of VISUAL or EDITOR. A text with mistakes is not taken, and kept apart for another try."""
+    editor = editor_of(frame)
     file = file_of(frame)
     before = file.read()
-    text = edited_by_hand(frame, before or "")
-    if text == (before or ""):
-        frame.output.note("Nothing was changed.")
-        return
-    file.path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    with draft_of(before or "") as draft:
+        run_editor(editor, draft)
+        sources = Sources(ConfigFile(draft, DISK).read() or "", str(draft), frame.environment.overrides)
+        if sources.text == (before or ""):
+            frame.output.note("Nothing was changed.")
+        else:
+            evaluate(sources)
+            take(frame, file, before, sources.text)
+
+
+def take(frame: Frame, file: ConfigFile, before: str | None, text: str) -> None:
+    """Write what was edited; a running node follows it, or it is taken back."""
+    file.make_folder()
     with ExitStack() as undo:
         file.replace(before, text)
         undo.callback(file.replace, text, before)
@@ -125,25 +158,50 @@ def edit(frame: Frame) -> None:
         undo.pop_all()
 
 
-def edited_by_hand(frame: Frame, text: str) -> str:
-    """What the person made of the text, once it has no mistakes."""
-    editor = shlex.split(frame.environment.editor)
-    if not editor:
-        raise NoEditorError(f"Set VISUAL or EDITOR to the editor you like; the file is `{frame.paths().config_file}`.")
+def editor_of(frame: Frame) -> list[str]:
+    if editor := shlex.split(frame.environment.editor):
+        return editor
+    raise NoEditorError(f"Set VISUAL or EDITOR to the editor you like; the file is `{frame.paths().config_file}`.")
+
+
+@contextmanager
+def draft_of(text: str) -> Generator[Path]:
+    """A copy to be edited. It goes when its text was taken or is as before; else it stays for another try."""
     draft = Path(tempfile.mkdtemp(prefix="thorp-")) / "config.toml"
-    draft.write_text(text, "utf-8")
+    with explaining("write", draft):
+        draft.write_text(text, "utf-8", newline="")
+    try:
+        yield draft
+    except ThorpError as error:
+        kept = draft.is_file() and draft.read_bytes() != text.encode()
+        if not kept:
+            shutil.rmtree(draft.parent)
+        raise not_taken(error, draft if kept else None) from None
+    shutil.rmtree(draft.parent)
+
+
+def not_taken(error: ThorpError, kept: Path | None) -> EditNotTakenError:
+    """What was wrong with an edit, as it was told, and what became of it."""
+    told = cast("dict[str, Any]", told_of(error)["error"])
+    text = f"; your text is kept in `{kept}`" if kept else ""
+    refused = EditNotTakenError(f"{error.message}\nThe settings are as they were{text}.")
+    refused.details.update(cast("dict[str, Any]", told.get("details") or {}))
+    if kept:
+        refused.details["kept"] = str(kept)
+    refused.code, refused.exit_code = str(told["code"]), exit_code_of(error)
+    return refused
+
+
+def run_editor(editor: Sequence[str], draft: Path) -> None:
     try:
         subprocess.run([*editor, draft], check=True)  # noqa: S603  (the person's own editor)
     except OSError as error:
-        raise EditorFailedError(f"The editor `{editor[0]}` cannot be started: {error.strerror or error}.") from None
-    except subprocess.CalledProcessError as error:
+        reason = error.strerror or error
         raise EditorFailedError(
-            f"The editor `{editor[0]}` ended with {error.returncode}; nothing was changed. Your text is in `{draft}`."
+            f"The editor `{editor[0]}` cannot be started: {reason}. Set VISUAL or EDITOR to another one."
         ) from None
-    sources = Sources(ConfigFile(draft, DISK).read() or "", str(draft), frame.environment.overrides)
-    evaluate(sources)
-    shutil.rmtree(draft.parent)
-    return sources.text
+    except subprocess.CalledProcessError as error:
+        raise EditorFailedError(f"The editor `{editor[0]}` ended with {error.returncode}.") from None
 
 
 def current(frame: Frame) -> dict[str, Any]:
@@ -155,16 +213,25 @@ def current(frame: Frame) -> dict[str, Any]:
     return {"settings": effective.rows(), "needs_restart": []}
 
 
-def change_on_disk(frame: Frame, key: str, value: str | None) -> None:
+def is_absent(frame: Frame, key: str) -> bool:
+    """Whether this home's settings file does not hold the key; of a node elsewhere nobody here can say."""
+    if frame.node_url:
+        return False
+    try:
+        return key not in dict(flat(read_table(file_of(frame).read() or "")))
+    except NotTomlError:  # which the change itself will meet, and tell
+        return False
+
+
+def change_on_disk(frame: Frame, key: str, value: str | None, absent: str = "") -> None:
     file = file_of(frame)
-    file.path.parent.mkdir(0o700, parents=True, exist_ok=True)
     effective = change_file(file, sources_of(file, frame.environment), {key: value})
     warn(frame, effective)
     shadowed = list(effective.shadowed((key,))) if key in KEYS else []
-    tell(frame, {"applied": [], "needs_restart": [], "shadowed": shadowed}, f"Written to {file.path}.")
+    tell(frame, {"applied": [], "needs_restart": [], "shadowed": shadowed}, absent or f"Written to {file.path}.")
 
 
-def tell(frame: Frame, outcome: dict[str, Any], fallback: str = "Nothing has changed for the running node.") -> None:
+def tell(frame: Frame, outcome: dict[str, Any], fallback: str = UNCHANGED) -> None:
     """What became of a change."""
     frame.output.show(outcome, lambda output, data: output.note(told(data, fallback)))
 
@@ -204,7 +271,7 @@ def aligned(lines: Sequence[tuple[str, str]], columns: int | None) -> int:
 
 def draw_check(output: Output, answer: dict[str, Any]) -> None:
     for problem in answer["problems"]:
-        output.line(problem["message"])
+        output.prose(problem["message"])
     for warning in answer["warnings"]:
         output.warn(warning)
     if not answer["problems"]:

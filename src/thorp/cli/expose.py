@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from thorp.cli.frame import Frame, pass_frame
+from thorp.cli.keys import shown_once
 from thorp.cli.output import Output
 
 
@@ -17,7 +18,9 @@ def expose(frame: Frame, *, host: str | None, port: int | None, plain: bool) -> 
     """Makes a key, which is printed now and never again."""
     asked = {"host": host, "port": port, "plain": plain or None}
     body = {field: value for field, value in asked.items() if value is not None}
-    frame.output.show(frame.link().ask("POST", "/api/v1/exposure", body), draw)
+    answer = frame.link().ask("POST", "/api/v1/exposure", body)
+    with shown_once(answer["key_id"]):
+        frame.output.show(answer, draw)
 
 
 @click.command
@@ -48,8 +51,8 @@ def draw(output: Output, answer: dict[str, Any]) -> None:
     )
     pin = f"#sha256={answer['fingerprint']}" if answer["fingerprint"] else ""
     output.note("On the other device:")
-    output.note(f"  export THORP_URL='{answer['address']}{pin}'")
-    output.note(f"  export THORP_KEY={answer['key']}")
+    output.example(f"  export THORP_URL='{answer['address']}{pin}'")
+    output.example(f"  export THORP_KEY={answer['key']}")
     if answer.get("warning"):
         output.warn(answer["warning"])
     output.note("The key is shown only now.")

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 from thorp.base.errors import UsageError
 from thorp.base.nearest import nearest
 from thorp.cli.frame import Frame
-from thorp.cli.options import LINE, shared_options
+from thorp.cli.options import LINE, help_option, shared_options
 from thorp.cli.table import COMMANDS, NOUNS, SECTIONS, Entry, Section
 
 
@@ -82,7 +82,7 @@ def noun(name: str) -> TableGroup:
         name=name,
         help=NOUNS[name],
         epilog=LINE,
-        params=shared_options(_options_of, hidden=True),
+        params=[*shared_options(_options_of, hidden=True), help_option(show_help)],
     )
 
 
@@ -94,8 +94,12 @@ def _loaded(entry: Entry, name: str) -> click.Command:
     command.help = f"{entry.help}\n\n{command.help or ''}".strip()
     command.short_help = entry.help
     command.epilog = command.epilog or LINE
-    command.params = [*command.params, *shared_options(_options_of, hidden=True)]
+    command.params = [*command.params, *shared_options(_options_of, hidden=True), help_option(show_help)]
     return command
+
+
+def show_help(context: click.Context) -> None:
+    context.ensure_object(Frame).output.line(context.get_help())
 
 
 def _options_of(context: click.Context) -> Any:

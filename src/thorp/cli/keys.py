@@ -1,17 +1,20 @@
 """`thorp keys`: API keys for programs and devices."""
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 from urllib.parse import quote
 
 import click
 
 from thorp.base.clock import Clock, SystemClock
-from thorp.base.errors import NotFoundError, UsageError
+from thorp.base.errors import NoSpaceError, NotFoundError, UsageError
 from thorp.base.moments import rfc3339, seconds_of
 from thorp.cli.frame import Frame, pass_frame
-from thorp.cli.output import Output
+from thorp.cli.output import NotWrittenError, Output
 from thorp.cli.when import when
+from thorp.identity.scopes import Scope
 
 SPAN: Final = re.compile(r"([1-9][0-9]{0,5})([hdwy])")
 SECONDS: Final = {"h": 3_600, "d": 86_400, "w": 604_800, "y": 31_536_000}
@@ -30,6 +33,12 @@ class NoSuchKeyError(NotFoundError):
     code = "cli.no_such_key"
 
 
+class KeyNotShownError(NoSpaceError):
+    """A key was made, and what would have shown it could not be written."""
+
+    code = "cli.key_not_shown"
+
+
 def _words(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
     return None if value is None else [word for word in (part.strip() for part in value.split(",")) if word]
 
@@ -38,9 +47,22 @@ def _moment(_context: click.Context, _parameter: click.Parameter, value: str | N
     return None if value is None else moment(value, SystemClock())
 
 
+def scopes_like(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell may complete a list of scopes to: its last word, by one that is not there yet."""
+    before, comma, last = incomplete.rpartition(",")
+    return [before + comma + one for one in Scope if one.startswith(last) and one not in before.split(",")]
+
+
 @click.command
 @click.argument("name")
-@click.option("--scope", "scopes", metavar="A,B", callback=_words, help="What the key opens; without it: inference.")
+@click.option(
+    "--scope",
+    "scopes",
+    metavar="A,B",
+    callback=_words,
+    shell_complete=scopes_like,
+    help="What the key opens; without it: inference.",
+)
 @click.option("--models", metavar="A,B", callback=_words, help="The only models it may use.")
 @click.option("--rpm", type=click.IntRange(1), metavar="N", help="Requests a minute.")
 @click.option(
@@ -53,7 +75,9 @@ def _moment(_context: click.Context, _parameter: click.Parameter, value: str | N
 def create(frame: Frame, **asked: object) -> None:
     """NAME says which program or device uses it. The key is printed now and never again."""
     body = {field: value for field, value in asked.items() if value is not None}
-    frame.output.show(frame.link().ask("POST", "/api/v1/keys", body), draw_new)
+    key = frame.link().ask("POST", "/api/v1/keys", body)
+    with shown_once(key["id"]):
+        frame.output.show(key, draw_new)
 
 
 @click.command
@@ -77,6 +101,20 @@ def revoke(frame: Frame, *, key_id: str, yes: bool, dry_run: bool) -> None:
     frame.confirm(f"Revoke {title(key)}?", yes=yes)
     answer = link.ask("DELETE", f"/api/v1/keys/{quote(key_id, safe='')}")
     frame.output.show(answer, lambda output, _: output.done(f"Revoked {title(key)}."))
+
+
+@contextmanager
+def shown_once(key_id: str) -> Generator[None]:
+    """Printing a key. Where that fails nobody will ever see it, and it opens the node all the same."""
+    try:
+        yield
+    except (NotWrittenError, BrokenPipeError) as error:
+        reason = error.message if isinstance(error, NotWrittenError) else "Nobody reads the output any more."
+        raise KeyNotShownError(
+            f"The key {key_id} was made, but could not be shown. {reason} "
+            f"Revoke it with `thorp keys revoke {key_id}`, and make another one.",
+            id=key_id,
+        ) from error
 
 
 def moment(text: str, clock: Clock) -> str:

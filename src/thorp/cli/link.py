@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from thorp.access.credentials import SHAPE
 from thorp.app.lock import read_holder
 from thorp.app.paths import Paths, check_private
 from thorp.base.errors import NetworkError, NotFoundError, TryAgainError, UnauthenticatedError
@@ -39,6 +40,12 @@ class NoKeyError(UnauthenticatedError):
     code = "cli.no_key"
 
 
+class IncompleteKeyError(UnauthenticatedError):
+    """What was given as a key is none, or only a part of one."""
+
+    code = "cli.incomplete_key"
+
+
 class Link:
     def __init__(self, client: BlockingClient, where: str, *, has_key: bool = True) -> None:
         self._client = client
@@ -64,11 +71,21 @@ class Link:
 def open_link(url: str, key: str, paths: Paths) -> Link:
     """The node at `url`, or this home's own."""
     if url:
+        check_key(key)
         return Link(BlockingClient.url(url, key), url, has_key=bool(key))
     socket = live_paths(paths).socket
     if not socket.exists():
         raise NodeStartingError("The node is just starting or stopping. Try again.", socket=str(socket))
     return Link(BlockingClient.unix(socket), str(socket))
+
+
+def check_key(key: str) -> None:
+    """A node overlooks what is no key of its kind, and so could not say what is wrong with it."""
+    if key and not SHAPE.fullmatch(key):
+        raise IncompleteKeyError(
+            "THORP_KEY holds no complete key. A key looks like `thorp_k1234abcd_…`; "
+            "copy it once more, or make one over there with `thorp keys create NAME`."
+        )
 
 
 def live_paths(paths: Paths) -> Paths:

@@ -1,11 +1,12 @@
 """The command line: finds the command, runs it, and says in one way what went wrong. One of the four borders."""
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TextIO
 
 import click
 
@@ -14,8 +15,9 @@ from thorp.app.environment import Environment
 from thorp.base.errors import InternalError, ThorpError, UsageError
 from thorp.cli.answered import exit_code_of, told_of
 from thorp.cli.frame import Frame, pass_frame
-from thorp.cli.group import TableGroup
-from thorp.cli.options import shared_options
+from thorp.cli.group import TableGroup, show_help
+from thorp.cli.options import help_option, shared_options
+from thorp.cli.usage import sentence_of
 
 PROGRAM: Final = "thorp"
 INTERRUPTED: Final = 130
@@ -46,12 +48,13 @@ def _version(context: click.Context, _parameter: click.Parameter, value: bool) -
     invoke_without_command=True,
     no_args_is_help=False,
     subcommand_metavar="COMMAND …",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
     params=[
         *shared_options(lambda context: context.ensure_object(Frame).options, hidden=False),
         click.Option(
             ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
         ),
+        help_option(show_help),
     ],
     help="One private AI service out of the computers of a house, and of the houses next door.",
 )
@@ -76,7 +79,17 @@ def main() -> NoReturn:
         code = run(sys.argv[1:], Environment.read())
     except KeyboardInterrupt:
         code = INTERRUPTED
+    for stream in (sys.stdout, sys.stderr):
+        forget_unwritten(stream)
     sys.exit(code)
+
+
+def forget_unwritten(stream: TextIO) -> None:
+    """What could not be written was told; Python would try again at the end, fail, and say so in its own words."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def run(arguments: Sequence[str], environment: Environment) -> int:
@@ -110,7 +123,8 @@ def _tell(frame: Frame, error: ThorpError, arguments: Sequence[str]) -> int:
 def _usage(error: click.ClickException) -> CommandLineError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = context.command_path if context else PROGRAM
-    return CommandLineError(f"{error.format_message()} See `{where} --help`.", command=where)
+    wrong = sentence_of(error) if isinstance(error, click.UsageError) else error.format_message()
+    return CommandLineError(f"{wrong} See `{where} --help`.", command=where)
 
 
 def _unexpected(frame: Frame, error: Exception) -> UnexpectedError:

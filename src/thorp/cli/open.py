@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
+from thorp.base.errors import ThorpError
 from thorp.cli.frame import Frame, pass_frame
+from thorp.cli.link import Link
 from thorp.cli.output import Output
 from thorp.cli.when import when
 
@@ -17,14 +19,26 @@ from thorp.cli.when import when
 )
 @pass_frame
 def open_dashboard(frame: Frame, *, only_print: bool, anywhere: bool) -> None:
-    """The address works once and for a few minutes. Before the first claim it claims the dashboard."""
-    answer = frame.link().ask("POST", "/api/v1/login/codes", {"anywhere": anywhere})
+    """The address works once, for 15 minutes. Before the first claim it claims the dashboard."""
+    link = frame.link()
+    answer = link.ask("POST", "/api/v1/login/codes", {"anywhere": anywhere})
     if anywhere:
         frame.output.show(answer, draw_code)
+        if not frame.options.json and is_alone(link):
+            frame.output.note("Nobody elsewhere reaches this node yet; `thorp expose` opens it to other devices.")
     elif frame.options.json or only_print or not frame.environment.display or not webbrowser.open(answer["url"]):
         frame.output.show(answer, draw)
     else:
         frame.output.note("The dashboard opens in your browser. If it does not: `thorp open --print`.")
+
+
+def is_alone(link: Link) -> bool:
+    """Whether the node is known to be closed to other devices. The code was made, so not knowing is no error."""
+    try:
+        listeners = link.ask("GET", "/api/v1/status")["listeners"]
+    except ThorpError:
+        return False
+    return not any(one["kind"] == "exposed" and one["state"] == "open" for one in listeners)
 
 
 def draw_code(output: Output, answer: dict[str, Any]) -> None:

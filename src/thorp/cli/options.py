@@ -19,6 +19,24 @@ class Options:
     node: str = ""
 
 
+def help_option(show: Callable[[click.Context], None]) -> click.Option:
+    """What click has by itself, printed as everything else is."""
+
+    def shown(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        if value and not context.resilient_parsing:
+            show(context)
+            context.exit()
+
+    return click.Option(
+        ["-h", "--help"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=shown,
+        help="Show this message and exit.",
+    )
+
+
 def shared_options(options_of: Callable[[click.Context], Options], *, hidden: bool) -> list[click.Parameter]:
     """The same options once more; hidden where a line points to the help that shows them."""
 

@@ -1,20 +1,32 @@
 """The only place that prints. Data goes to stdout, everything said about it to stderr; `--json` leaves data alone."""
 
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+import textwrap
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 import click
 
 from thorp.app.environment import Environment
+from thorp.base.errors import NoSpaceError
 from thorp.base.printable import printable, printable_json
 from thorp.cli.options import Options
 
 WIDE = 10_000  # columns, where nobody looks and nothing may be cut
 GAP = 2  # columns between two of a table, and as many at its edges
 PROSE = 30  # columns that the widest one needs, however long its texts are: they fold
+YES = frozenset({"y", "yes"})
+NO = frozenset({"n", "no", ""})
+
+
+class NotWrittenError(NoSpaceError):
+    """What the command had to print could not be written to where stdout leads."""
+
+    code = "cli.not_written"
 
 
 class Output:
@@ -25,7 +37,7 @@ class Output:
     @property
     def columns(self) -> int | None:
         """How wide the terminal is; None where stdout is none."""
-        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return columns_of(sys.stdout)
 
     @property
     def interactive(self) -> bool:
@@ -40,23 +52,33 @@ class Output:
             draw(self, data)
 
     def json(self, data: object, *, indent: int | None = 2) -> None:
-        click.echo(printable_json(json.dumps(data, indent=indent, ensure_ascii=False)))
+        self.raw(printable_json(json.dumps(data, indent=indent, ensure_ascii=False)) + "\n")
 
     def line(self, text: str = "") -> None:
-        click.echo(printable(text))
+        self.raw(printable(text) + "\n")
+
+    def prose(self, text: str) -> None:
+        """Sentences among the data, which a terminal would break inside their words."""
+        self.line(at_words(printable(text), self.columns))
 
     def done(self, text: str) -> None:
         """What came of a command that has no data to print, unless the person wants quiet."""
         if not self._options.quiet:
-            self.line(text)
+            self.prose(text)
 
     def raw(self, text: str) -> None:
-        click.echo(text, nl=False)
+        with writing():
+            click.echo(text, nl=False)
 
     def note(self, text: str) -> None:
         """Said beside the data, unless the person wants quiet."""
         if not self._options.quiet:
-            click.echo(printable(text), err=True)
+            self.complain_plainly(at_words(printable(text), columns_of(sys.stderr)))
+
+    def example(self, text: str) -> None:
+        """A note to be copied, so its line stays one."""
+        if not self._options.quiet:
+            self.complain_plainly(text)
 
     def warn(self, text: str) -> None:
         self._say("Warning: ", text, "yellow")
@@ -65,13 +87,23 @@ class Output:
         self._say("", text, "red")
 
     def complain_plainly(self, text: str) -> None:
-        click.echo(printable(text), err=True)
+        say_beside(printable(text))
 
     def complain_json(self, envelope: object) -> None:
-        click.echo(printable_json(json.dumps(envelope, ensure_ascii=False, default=str)), err=True)
+        say_beside(printable_json(json.dumps(envelope, ensure_ascii=False, default=str)))
 
     def ask(self, question: str) -> bool:
-        return click.confirm(printable(question), err=True)
+        """The person's answer; asked again until it is one. Enter is no."""
+        while (wanted := yes_or_no(self._answer(question))) is None:
+            self.complain_plainly("Type `y` for yes, or `n` for no.")
+        return wanted
+
+    def _answer(self, question: str) -> str:
+        try:
+            return click.prompt(f"{printable(question)} [y/N]", default="", show_default=False, err=True)
+        except click.Abort:
+            self.complain_plainly("")  # what the shell says next begins on a line of its own
+            raise
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Names and values below each other. A repeated name is shown once."""
@@ -90,7 +122,7 @@ class Output:
             self._draw(titles, cells, columns)
         else:
             for line in records(titles, cells):
-                self.line(line)
+                self.prose(line)
 
     def _draw(self, titles: Sequence[str], rows: Iterable[Sequence[str]], columns: int | None) -> None:
         from rich import box
@@ -105,17 +137,73 @@ class Output:
             table.add_column(title, overflow="fold")
         for row in rows:
             table.add_row(*map(Text, row))
-        Console(
+        console = Console(
             file=sys.stdout,
             width=columns or WIDE,
             no_color=not colours,
             force_terminal=colours,
             highlight=False,
-        ).print(table)
+        )
+        with writing():
+            console.print(table)
+            sys.stdout.flush()
 
     def _say(self, start: str, text: str, colour: str) -> None:
         coloured = self._environment.wants_colour(terminal=sys.stderr.isatty())
-        click.echo(click.style(start + printable(text), fg=colour), err=True, color=coloured)
+        folded = at_words(start + printable(text), columns_of(sys.stderr))
+        say_beside(click.style(folded, fg=colour), colour=coloured)
+
+
+@contextmanager
+def writing() -> Generator[None]:
+    """Trouble with stdout in our words; but a reader that went away is none of it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise NotWrittenError(
+            f"The output could not be written: {error.strerror or error}. Send it elsewhere, or free some space there."
+        ) from error
+
+
+def say_beside(text: str, *, colour: bool | None = None) -> None:
+    """To stderr. Where even that leads nowhere, the exit code has to do."""
+    with suppress(OSError):
+        click.echo(text, err=True, color=colour)
+
+
+def yes_or_no(text: str) -> bool | None:
+    """What somebody who was asked has typed; None is neither."""
+    word = text.strip().lower()
+    return word in YES if word in YES | NO else None
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """How wide the terminal behind a stream is; None where there is none."""
+    if not stream.isatty():
+        return None
+    fallback = (80, 24)
+    with suppress(OSError):
+        fallback = os.get_terminal_size(stream.fileno())
+    return shutil.get_terminal_size(fallback).columns
+
+
+def at_words(text: str, columns: int | None) -> str:
+    """The text in lines that fit, folded between words only; a longer word, such as an address, stays whole."""
+    return text if columns is None else "\n".join(_folded(line, columns) for line in text.split("\n"))
+
+
+def _folded(line: str, columns: int) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.strip(),
+        columns,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def fits(titles: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> bool:

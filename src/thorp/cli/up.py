@@ -61,7 +61,7 @@ def show(frame: Frame, ready: Ready, *, open_page: bool) -> None:
 
 
 def draw(output: Output, ready: dict[str, Any]) -> None:
-    output.line(f"{ready['name']} is up: {ready['url']}")
+    output.prose(f"{ready['name']} is up: {ready['url']}")
     if ready["code"]:
         output.note("The address holds a one-time code that makes the first browser yours; it is good for 15 minutes.")
     else:

@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
@@ -24,6 +24,7 @@ LARGEST_ANSWER: Final = 64 * 1024 * 1024
 LARGEST_EVENT: Final = 1024 * 1024
 FIRST_REDIRECT: Final = 300
 FIRST_ERROR: Final = 400
+NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})  # by version of OpenSSL
 _PIECE: Final = 64 * 1024
 _PIN: Final = "sha256="
 _PORTS: Final = {"http": 80, "https": 443}
@@ -246,6 +247,8 @@ def _failure(address: Address, error: OSError | http.client.HTTPException) -> Ne
             f"The certificate of {address} is not one this machine trusts: {error.verify_message}. "
             "A node's own certificate is trusted by its fingerprint: `https://…#sha256=<fingerprint>`."
         )
+    if isinstance(error, ssl.SSLError) and error.reason in NO_TLS:
+        return BadAnswerError(f"{address} speaks no TLS. Try `{replace(address, scheme='http', pin=b'')}`.")
     if isinstance(error, TimeoutError):
         return SilentError(f"{address} does not answer in time. `thorp status` on that machine says how it is.")
     if isinstance(error, http.client.IncompleteRead):

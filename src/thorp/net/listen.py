@@ -6,6 +6,7 @@ No signal handlers, no globals: what uvicorn's own server does around its protoc
 import asyncio
 import errno
 import logging
+import os
 import socket
 import ssl
 import stat
@@ -273,7 +274,9 @@ def why_not_bound(error: OSError, host: str, port: int, setting: str) -> ThorpEr
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
         return PortForbiddenError(f"This user may not listen on {where}; take a port from 1024 up: `{setting}`.")
-    return NoSuchAddressError(f"This machine cannot listen on {where}: {error.strerror or error}. Check the address.")
+    is_named = error.errno and not isinstance(error, socket.gaierror)  # whose numbers are no errno
+    reason = os.strerror(error.errno or 0) if is_named else error.strerror or error  # asyncio words it with the address
+    return NoSuchAddressError(f"This machine cannot listen on {where}: {reason}. Check the address.")
 
 
 def bind_privately(path: Path) -> socket.socket:
