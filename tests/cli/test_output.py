@@ -134,6 +134,12 @@ def test_prose_folds_between_words_and_keeps_its_lines_and_indents() -> None:
     assert at_words(text, None) == text
 
 
+def test_what_stands_behind_a_label_hangs_below_its_first_word() -> None:
+    assert at_words("for the owner alone", 18, "listens  ") == "listens  for the\n         owner\n         alone"
+    assert at_words("ed25519:ttJJB42yz7kP", 18, "id       ") == "id       ed25519:ttJJB42yz7kP"
+    assert at_words("for the owner alone", None, "listens  ") == "listens  for the owner alone"
+
+
 def test_an_address_is_never_folded() -> None:
     address = "http://127.0.0.1:8737/#code=7H3M-QX2P"
 

@@ -111,7 +111,8 @@ class Output:
         width = max((len(name) for name, _ in shown), default=0)
         before = ""
         for name, value in shown:
-            self.line(f"{'' if name == before else name:<{width}}  {value}")
+            label = f"{'' if name == before else name:<{width}}  "
+            self.line(at_words(printable(value), self.columns, label))
             before = name
 
     def table(self, titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -189,18 +190,23 @@ def columns_of(stream: TextIO) -> int | None:
     return shutil.get_terminal_size(fallback).columns
 
 
-def at_words(text: str, columns: int | None) -> str:
-    """The text in lines that fit, folded between words only; a longer word, such as an address, stays whole."""
-    return text if columns is None else "\n".join(_folded(line, columns) for line in text.split("\n"))
+def at_words(text: str, columns: int | None, label: str = "") -> str:
+    """The text in lines that fit, folded between words only; a longer word, such as an address, stays whole.
+
+    A label stands before the first line, and the others hang below its end.
+    """
+    if columns is None:
+        return label + text
+    return "\n".join(_folded(line, columns, label) for line in text.split("\n"))
 
 
-def _folded(line: str, columns: int) -> str:
+def _folded(line: str, columns: int, label: str) -> str:
     indent = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
         line.strip(),
         columns,
-        initial_indent=indent,
-        subsequent_indent=indent,
+        initial_indent=label + indent,
+        subsequent_indent=" " * len(label) + indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
