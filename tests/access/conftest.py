@@ -8,6 +8,7 @@ from thorp.access.claim import ClaimDesk
 from thorp.access.credentials import new_owner_token
 from thorp.access.keys import KeyRing
 from thorp.access.live import LiveCalls
+from thorp.access.ports import SessionShelf
 from thorp.access.sessions import SessionBook
 from thorp.access.who import Known
 from thorp.identity.scopes import Scope
@@ -25,10 +26,13 @@ class House:
     def __post_init__(self) -> None:
         self.live_calls = LiveCalls(self.clock)
         self.ring = KeyRing(self.shelves.keys, self.clock, self.randomness)
-        self.sessions = SessionBook(self.shelves.sessions, self.clock)
-        self.desk = ClaimDesk(self.shelves.claims, self.shelves.sessions, self.live_calls, self.clock, self.randomness)
+        self.keep_sessions_on(self.shelves.sessions)
         self.owner_token, owner_hash = new_owner_token(self.randomness)
         self.known = Known(self.ring, self.sessions, owner_hash, lambda: self.open_inference)
+
+    def keep_sessions_on(self, shelf: SessionShelf) -> None:
+        self.sessions = SessionBook(shelf, self.clock)
+        self.desk = ClaimDesk(self.shelves.claims, shelf, self.live_calls, self.clock, self.randomness)
 
     async def key(self, *scopes: Scope, **wishes) -> str:
         """The text of a fresh key."""

@@ -4,8 +4,8 @@ import pytest
 
 from thorp.access.credentials import parse
 from thorp.access.live import CutError
-from thorp.access.session_desk import CUT_REASON, WhichSessionError, offers
-from thorp.access.sessions import SESSION_SECONDS, NoSuchSessionError, SessionBook, SessionOverError
+from thorp.access.session_desk import WhichSessionError, offers
+from thorp.access.sessions import CUT_REASON, SESSION_SECONDS, NoSuchSessionError, SessionOverError
 from thorp.base.tasks import TaskScope
 from thorp.identity.principals import Principal, owner
 from thorp.testing.shelves import MemorySessionShelf
@@ -19,7 +19,7 @@ class Desk:
 
     def __init__(self, house) -> None:
         self.told: list[SessionsChanged] = []
-        made = offers(house.sessions, house.live_calls, self.told.append)
+        made = offers(house.sessions, house.desk, house.live_calls, self.told.append)
         self.offers = {one.capability.id: one for one in made}
 
     def call(self, capability, request, principal: Principal):
@@ -152,7 +152,7 @@ def test_A20_an_end_whose_caller_has_gone_still_ends_the_calls(house, *, others:
         ids = [parse(await house.login()).id for _ in range(2)]
         for grant in shelf.sessions():
             await slow.add_session(grant)
-        house.sessions = SessionBook(slow, house.clock)
+        house.keep_sessions_on(slow)
         asked = SessionsEnd(others=True) if others else SessionsEnd(id=ids[1])
 
         async def ending(scope: TaskScope) -> None:
@@ -179,7 +179,7 @@ def test_A20_who_signs_in_while_the_others_end_is_cut_as_well(house) -> None:
     async def story() -> tuple[list[str], str]:
         shelf = Late()
         shelf.late = parse(await house.login()).id
-        house.sessions = SessionBook(shelf, house.clock)
+        house.keep_sessions_on(shelf)
 
         async def ending(_scope: TaskScope) -> None:
             await Desk(house).call(SESSIONS_END, SessionsEnd(others=True), owner())

@@ -44,8 +44,8 @@ def test_live_sessions_are_those_that_neither_ended_nor_expired(house) -> None:
     old = parse(asyncio.run(house.login())).id
     house.clock.advance(60)
     ended, live = (parse(asyncio.run(house.login())).id for _ in range(2))
-    assert asyncio.run(house.sessions.end(ended))
-    assert not asyncio.run(house.sessions.end(ended))
+    assert asyncio.run(house.desk.end_session(ended))
+    assert not asyncio.run(house.desk.end_session(ended))
 
     assert {one.id for one in house.sessions.live()} == {old, live}
     house.clock.advance(SESSION_SECONDS - 60)
@@ -54,7 +54,7 @@ def test_live_sessions_are_those_that_neither_ended_nor_expired(house) -> None:
 
 def test_a_session_is_named_dead_or_alive_and_an_unknown_one_is_not_found(house) -> None:
     session = parse(asyncio.run(house.login())).id
-    asyncio.run(house.sessions.end(session))
+    asyncio.run(house.desk.end_session(session))
 
     assert house.sessions.named(session).id == session
     with pytest.raises(NoSuchSessionError) as caught:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import Thorp
 from tests.cli.fake_node import FakeNode
+from tests.cli.terminal import printed_to
 from thorp import __version__
 
 
@@ -162,16 +163,7 @@ def test_a_reader_that_went_away_is_no_fault(home: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as nobody:
-        shown = subprocess.run(
-            [sys.executable, "-m", "thorp", "config", "show"],
-            env=os.environ | {"THORP_HOME": str(home)},
-            stdout=nobody,
-            stderr=subprocess.PIPE,
-            check=False,
-            timeout=60,
-        )
-
-    assert (shown.returncode, shown.stderr) == (1, b"")
+        assert printed_to(home, nobody.fileno(), "config", "show") == (1, "")
 
 
 @pytest.mark.parametrize(
@@ -179,19 +171,11 @@ def test_a_reader_that_went_away_is_no_fault(home: Path) -> None:
 )
 def test_output_that_leads_nowhere_is_told_in_a_sentence(home: Path, arguments: tuple[str, ...]) -> None:
     with Path("/dev/full").open("w") as full:
-        shown = subprocess.run(
-            [sys.executable, "-m", "thorp", *arguments],
-            env=os.environ | {"THORP_HOME": str(home)},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        code, told = printed_to(home, full.fileno(), *arguments)
 
-    assert shown.returncode == 7
-    assert "The output could not be written: No space left on device." in shown.stderr
-    assert len(shown.stderr.splitlines()) == 1
+    assert code == 7
+    assert "The output could not be written: No space left on device." in told
+    assert len(told.splitlines()) == 1
 
 
 def test_where_not_even_errors_can_be_written_the_exit_code_stays(home: Path) -> None:

@@ -241,9 +241,9 @@ class Place:
 
 
 @asynccontextmanager
-async def listening(app=None, *, tls=None, kind="local", host="127.0.0.1", **limits):
+async def listening(app=None, *, tls=None, kind="local", host="127.0.0.1", beside=(), **limits):
     app = app or TinyApp()
-    listener = TcpListener(ListenerFacts(kind), host, 0, app, HttpLimits(**limits), tls=tls)
+    listener = TcpListener(ListenerFacts(kind), host, 0, app, HttpLimits(**limits), tls=tls, beside=beside)
     await listener.start()
     place = Place(listener, app)
     try:

@@ -86,17 +86,15 @@ def test_a_taken_port_names_its_holder_and_the_remedy(run):
 
 def test_one_port_is_held_on_every_address_that_is_wanted(run):
     async def scenario():
-        listener = TcpListener(LOCAL, "127.0.0.1", 0, TinyApp(), beside=("::1",))
-        await listener.start()
-        assert listener.facts.bound == (("127.0.0.1", listener.port), ("::1", listener.port))
-        for host in ("127.0.0.1", "::1"):
-            _, writer = await asyncio.open_connection(host, listener.port)
-            writer.close()
-        listener.stop_accepting()
-        await listener.drain(0)
-        for host in ("127.0.0.1", "::1"):
+        hosts = "127.0.0.1", "::1"
+        async with listening(host=hosts[0], beside=hosts[1:]) as place:
+            port = place.listener.port
+            assert place.listener.facts.bound == tuple((host, port) for host in hosts)
+            for host in hosts:
+                place.keep(*await asyncio.open_connection(host, port))
+        for host in hosts:
             with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection(host, listener.port)
+                await asyncio.open_connection(host, port)
 
     run(scenario())
 
@@ -114,11 +112,8 @@ def test_a_port_that_somebody_holds_on_one_of_the_addresses_is_taken_and_the_oth
 
 def test_an_address_beside_that_this_machine_does_not_have_is_left_out(run):
     async def scenario():
-        listener = TcpListener(LOCAL, "127.0.0.1", 0, TinyApp(), beside=("2001:db8::77",))
-        await listener.start()
-        assert listener.facts.bound == (("127.0.0.1", listener.port),)
-        listener.stop_accepting()
-        await listener.drain(0)
+        async with listening(beside=("2001:db8::77",)) as place:
+            assert place.listener.facts.bound == (("127.0.0.1", place.listener.port),)
 
     run(scenario())
 

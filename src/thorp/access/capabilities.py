@@ -66,9 +66,10 @@ class KeyDesk:
         try:
             revoked = await self._ring.revoke(key_id)
         finally:  # also when nobody waits for the answer any more: what was asked for is done nevertheless
-            for one in self._ring.family(key_id):  # none, where the id is not a key's: sessions have ids too
+            family = self._ring.family(key_id)  # empty, where the id is not a key's: sessions have ids too
+            for one in family:
                 self._live_calls.cut(one, CUT_REASON)
-        for one in self._ring.family(key_id):
+        for one in family:
             self._announce(KeysChanged(id=one, what="revoked"))
         return RevokedAnswer(id=key_id, revoked=rfc3339(revoked))
 

@@ -15,7 +15,7 @@ from typing import Final
 from thorp.access.credentials import CROCKFORD, CredentialKind, crockford
 from thorp.access.live import LiveCalls
 from thorp.access.ports import ClaimShelf, SessionShelf
-from thorp.access.sessions import drawn
+from thorp.access.sessions import CUT_REASON, drawn
 from thorp.base.clock import Clock, Randomness
 from thorp.base.errors import BusyError, ConflictError, UnauthenticatedError
 from thorp.identity.grants import SessionGrant
@@ -68,6 +68,10 @@ class KeptCode:
     anywhere: bool
     tries: int = TRIES
 
+    def counts(self, *, at_home: bool) -> bool:
+        """Whether it can be used, and burned, from there."""
+        return at_home or self.anywhere
+
 
 class CodeBook:
     """The codes that may still be used for one purpose. Every wrong guess counts against each of them."""
@@ -94,7 +98,7 @@ def unexpired(codes: tuple[KeptCode, ...], now: float) -> tuple[KeptCode, ...]:
 
 def refusal(codes: tuple[KeptCode, ...], *, at_home: bool) -> WrongCodeError | CodeBurnedError:
     """What to say. From elsewhere it is the same for a code that counts at home as for one that counts nowhere."""
-    tries = [one.tries for one in codes if at_home or one.anywhere]
+    tries = [one.tries for one in codes if one.counts(at_home=at_home)]
     remedy = "`thorp open` makes a new one." if at_home else "`thorp open --anywhere` makes one that counts here."
     if tries and not any(tries):
         return CodeBurnedError(f"Too many wrong codes; what was open is void. {remedy}")
@@ -105,15 +109,12 @@ def refusal(codes: tuple[KeptCode, ...], *, at_home: bool) -> WrongCodeError | C
 
 def guessed(codes: tuple[KeptCode, ...], digest: bytes, *, at_home: bool) -> tuple[bool, tuple[KeptCode, ...]]:
     """Whether a usable code was named, and what is left. Looks at every code, whatever the answer."""
-    within_reach = [at_home or one.anywhere for one in codes]
-    hits = [
-        hmac.compare_digest(one.digest, digest) and one.tries > 0 and near
-        for one, near in zip(codes, within_reach, strict=True)
-    ]
+    hits = [hmac.compare_digest(one.digest, digest) and one.tries > 0 and one.counts(at_home=at_home) for one in codes]
     if any(hits):
         return True, tuple(one for one, hit in zip(codes, hits, strict=True) if not hit)
-    spent = (replace(one, tries=max(0, one.tries - near)) for one, near in zip(codes, within_reach, strict=True))
-    return False, tuple(spent)
+    return False, tuple(
+        replace(one, tries=max(0, one.tries - 1)) if one.counts(at_home=at_home) else one for one in codes
+    )
 
 
 def normal(typed: str) -> str | None:
@@ -184,7 +185,7 @@ class ClaimDesk:
             return await self._session_shelf.end_session(session_id, self._clock.wall())
         finally:  # also when nobody waits for the answer any more: what was asked for is done nevertheless
             if any(one.id == session_id for one in self._session_shelf.sessions()):  # the owner's token is no session
-                self._live_calls.cut(session_id, "The login of this call was ended.")
+                self._live_calls.cut(session_id, CUT_REASON)
 
     def _new_code(self, book: CodeBook, *, anywhere: bool) -> OneTimeCode:
         text = crockford(self._randomness, CODE_CHARACTERS).upper()

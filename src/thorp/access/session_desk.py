@@ -1,10 +1,10 @@
 """What access offers on the bus for dashboard sessions: the owner sees who is signed in, and signs them out."""
 
 from collections.abc import Callable
-from typing import Final
 
+from thorp.access.claim import ClaimDesk
 from thorp.access.live import LiveCalls
-from thorp.access.sessions import SessionBook
+from thorp.access.sessions import CUT_REASON, SessionBook
 from thorp.base.errors import UsageError
 from thorp.base.moments import rfc3339
 from thorp.identity.grants import SessionGrant
@@ -19,8 +19,6 @@ from thorp.wire.capabilities.sessions import (
 from thorp.wire.capability import Call, Nothing, Offer
 from thorp.wire.changes import SessionsChanged
 
-CUT_REASON: Final = "The session of this call was ended."
-
 
 class WhichSessionError(UsageError):
     """An end for no session, or for one and the others at once."""
@@ -28,14 +26,19 @@ class WhichSessionError(UsageError):
     code = "access.which_session"
 
 
-def offers(book: SessionBook, live_calls: LiveCalls, announce: Callable[[SessionsChanged], None]) -> tuple[Offer, ...]:
-    desk = SessionDesk(book, live_calls, announce)
+def offers(
+    book: SessionBook, claims: ClaimDesk, live_calls: LiveCalls, announce: Callable[[SessionsChanged], None]
+) -> tuple[Offer, ...]:
+    desk = SessionDesk(book, claims, live_calls, announce)
     return (Offer(SESSIONS_LIST, unary=desk.list), Offer(SESSIONS_END, unary=desk.end))
 
 
 class SessionDesk:
-    def __init__(self, book: SessionBook, live_calls: LiveCalls, announce: Callable[[SessionsChanged], None]) -> None:
+    def __init__(
+        self, book: SessionBook, claims: ClaimDesk, live_calls: LiveCalls, announce: Callable[[SessionsChanged], None]
+    ) -> None:
         self._book = book
+        self._claims = claims
         self._live_calls = live_calls
         self._announce = announce
 
@@ -46,7 +49,8 @@ class SessionDesk:
     async def end(self, call: Call[SessionsEnd]) -> EndedAnswer:
         match call.input:
             case SessionsEnd(id=str(session_id), others=False):
-                ended = await self._end_one(self._book.named(session_id).id)
+                named = self._book.named(session_id).id
+                ended = (named,) if await self._claims.end_session(named) else ()
             case SessionsEnd(id=None, others=True):
                 ended = await self._end_others(call.principal.credential)
             case _:
@@ -55,19 +59,13 @@ class SessionDesk:
             self._announce(SessionsChanged(ended=ended))
         return EndedAnswer(ended=ended)
 
-    async def _end_one(self, session_id: str) -> tuple[str, ...]:
-        try:
-            return (session_id,) if await self._book.end(session_id) else ()
-        finally:  # also when nobody waits for the answer any more: what was asked for is done nevertheless
-            self._live_calls.cut(session_id, CUT_REASON)
-
     async def _end_others(self, this: str) -> tuple[str, ...]:
         over = {grant.id for grant in self._book.live()} - {this}
         try:
             ended = await self._book.end_others(this)
             over.update(ended)  # one may have signed in meanwhile
             return ended
-        finally:  # as above
+        finally:  # also when nobody waits for the answer any more: what was asked for is done nevertheless
             for session_id in over:
                 self._live_calls.cut(session_id, CUT_REASON)
 

@@ -10,6 +10,7 @@ from thorp.base.errors import NotFoundError, UnauthenticatedError
 from thorp.identity.grants import SessionGrant
 
 SESSION_SECONDS: Final = 30 * 24 * 3600.0
+CUT_REASON: Final = "The login of this call was ended."
 
 
 class SessionOverError(UnauthenticatedError):
@@ -56,10 +57,6 @@ class SessionBook:
         raise NoSuchSessionError(
             f"There is no session `{session_id[:40]}`. `thorp sessions list` shows all.", id=session_id[:40]
         )
-
-    async def end(self, session_id: str) -> bool:
-        """False: it was ended before."""
-        return await self._shelf.end_session(session_id, self._clock.wall())
 
     async def end_others(self, kept: str) -> tuple[str, ...]:
         """End every session but this one. Answers which were alive until now."""

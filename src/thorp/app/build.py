@@ -111,7 +111,7 @@ def build(tools: Tools, wishes: Wishes) -> Node:
     def offers() -> Iterator[Offer]:
         yield from node_offers(feature)
         yield from key_offers(access.ring, access.live, centre.announce)
-        yield from session_offers(access.sessions, access.live, centre.announce)
+        yield from session_offers(access.sessions, access.desk, access.live, centre.announce)
         yield from ConfigDesk(keeper, centre.announce).offers()
         yield from ExposureDesk(exposure, keeper, access.ring, centre.announce).offers()
         yield from LoginDesk(access.desk, lambda: listeners.address).offers()

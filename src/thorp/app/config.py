@@ -168,9 +168,9 @@ def evaluate_change(
     """
     effective, after = check(replace(sources, text=text), until_now)
     _, before = check(sources)
-    left = {_subject(problem) for problem in after}
+    stood, left = ({_subject(problem) for problem in problems} for problems in (before, after))
     old = tuple(problem for problem in before if _subject(problem) in left)
-    new = tuple(problem for problem in after if _subject(problem) not in set(map(_subject, before)))
+    new = tuple(problem for problem in after if _subject(problem) not in stood)
     if new or (old and not lenient):
         raise _as_one((*old, *new))  # the old ones with the lines where a person finds them now
     return replace(effective, warnings=(*effective.warnings, *(problem.message for problem in after)))

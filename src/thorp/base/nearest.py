@@ -1,7 +1,7 @@
 """The word a person probably meant."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -10,7 +10,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence to append to an error message, or nothing."""
+def did_you_mean(word: str, known: Iterable[str], meaning: Callable[[str], str] = str) -> str:
+    """A sentence to append to an error message, or nothing. `meaning` is what a known word stands for."""
     near = nearest(word, known)
-    return f" Did you mean `{near}`?" if near else ""
+    return f" Did you mean `{meaning(near)}`?" if near else ""

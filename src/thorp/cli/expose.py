@@ -6,6 +6,7 @@ import click
 
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.keys import shown_once
+from thorp.cli.link import exposed_addresses
 from thorp.cli.output import Output
 
 
@@ -30,8 +31,7 @@ def expose(frame: Frame, *, host: str | None, port: int | None, plain: bool) -> 
 def unexpose(frame: Frame, *, yes: bool, dry_run: bool) -> None:
     """Calls that run from there end. Keys stay until they are revoked."""
     link = frame.link()
-    listeners = link.ask("GET", "/api/v1/status")["listeners"]
-    exposed = [one["address"] for one in listeners if one["kind"] == "exposed" and one["state"] == "open"]
+    exposed = exposed_addresses(link)
     if dry_run:
         frame.output.show({"would_close": exposed}, draw_plan)
         return

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from thorp.base.errors import UsageError
-from thorp.base.nearest import nearest
+from thorp.base.nearest import did_you_mean
 from thorp.cli.frame import Frame
 from thorp.cli.options import LINE, help_option, shared_options
 from thorp.cli.table import COMMANDS, NOUNS, SECTIONS, Entry, Section
@@ -68,8 +68,7 @@ class TableGroup(click.Group):
         """The command that was probably meant, also when it was called by the word its help begins with."""
         words = {self._help_of(one).split()[0].strip(":").lower(): one for one in reversed(known)}
         words |= {one: one for one in known}
-        near = nearest(name, words)
-        return f" Did you mean `{words[near]}`?" if near else ""
+        return did_you_mean(name, words, words.__getitem__)
 
     def _help_of(self, name: str) -> str:
         entry = self._entries.get(self._prefix + name)

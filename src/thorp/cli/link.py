@@ -13,7 +13,6 @@ from thorp.cli.answered import answered
 from thorp.net.blocking import BlockingClient, SseFrame
 
 FIRST_ERROR = 400
-UNAUTHENTICATED = 401
 
 
 class NodeStoppedError(NotFoundError):
@@ -55,7 +54,7 @@ class Link:
     def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """The node's answer; its error, if it was one, is raised."""
         answer = self._client.request(method, path, body)
-        if answer.status == UNAUTHENTICATED and not self._has_key:
+        if answer.status == UnauthenticatedError.status and not self._has_key:
             raise NoKeyError(f"{self.where} wants a key. Put one of that node into THORP_KEY and try again.")
         if answer.status >= FIRST_ERROR:
             raise answered(answer.status, answer.data)
@@ -77,6 +76,12 @@ def open_link(url: str, key: str, paths: Paths) -> Link:
     if not socket.exists():
         raise NodeStartingError("The node is just starting or stopping. Try again.", socket=str(socket))
     return Link(BlockingClient.unix(socket), str(socket))
+
+
+def exposed_addresses(link: Link) -> list[str]:
+    """Where other devices reach the node now."""
+    listeners = link.ask("GET", "/api/v1/status")["listeners"]
+    return [one["address"] for one in listeners if one["kind"] == "exposed" and one["state"] == "open"]
 
 
 def check_key(key: str) -> None:

@@ -7,7 +7,7 @@ import click
 
 from thorp.base.errors import ThorpError
 from thorp.cli.frame import Frame, pass_frame
-from thorp.cli.link import Link
+from thorp.cli.link import Link, exposed_addresses
 from thorp.cli.output import Output
 from thorp.cli.when import when
 
@@ -35,10 +35,9 @@ def open_dashboard(frame: Frame, *, only_print: bool, anywhere: bool) -> None:
 def is_alone(link: Link) -> bool:
     """Whether the node is known to be closed to other devices. The code was made, so not knowing is no error."""
     try:
-        listeners = link.ask("GET", "/api/v1/status")["listeners"]
+        return not exposed_addresses(link)
     except ThorpError:
         return False
-    return not any(one["kind"] == "exposed" and one["state"] == "open" for one in listeners)
 
 
 def draw_code(output: Output, answer: dict[str, Any]) -> None:

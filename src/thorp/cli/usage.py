@@ -5,7 +5,7 @@ from typing import Final, cast
 
 import click
 
-from thorp.base.nearest import nearest
+from thorp.base.nearest import did_you_mean
 
 EXTRA: Final = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 SHOWN: Final = 80
@@ -54,8 +54,7 @@ def _hint(error: click.NoSuchOption) -> str:
     """The option of this command that was probably meant. Dashes are alike in all of them and so count for nothing."""
     options = [one for one in (error.ctx.command.params if error.ctx else ()) if isinstance(one, click.Option)]
     words = {spelling.lstrip("-"): spelling for one in options for spelling in (*one.opts, *one.secondary_opts)}
-    near = nearest(error.option_name.lstrip("-"), words)
-    return f" Did you mean `{words[near]}`?" if near else ""
+    return did_you_mean(error.option_name.lstrip("-"), words, words.__getitem__)
 
 
 def _about_extra(message: str) -> str:

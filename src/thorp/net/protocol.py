@@ -66,7 +66,6 @@ class HouseProtocol(HttpToolsProtocol):
         self._visit = visit
         self._running: RequestResponseCycle | None = None  # who may answer now; later ones wait in `pipeline`
         self._task: asyncio.Task[None] | None = None  # its handler
-        self._flow: Flow
         self._phase: asyncio.TimerHandle | None = None  # until when the peer has to do the next thing
         self._stall: asyncio.TimerHandle | None = None  # until when it has to take what we wrote
         self._in_head = False
@@ -83,7 +82,7 @@ class HouseProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire = cast("asyncio.Transport", transport)
         super().connection_made(wire)
-        self.flow = self._flow = Flow(wire)
+        self.flow = Flow(wire)
         self._visit.wire = wire
         self.app_state = {LISTENER: self._speaking.facts, PEER: self._visit.facts}
         self._arm(self._limits.head_seconds, self._head_is_late)
@@ -98,6 +97,10 @@ class HouseProtocol(HttpToolsProtocol):
     @property
     def _reader(self) -> httptools.HttpRequestParser:
         return cast("httptools.HttpRequestParser", self.parser)  # uvicorn drops it when the connection is lost
+
+    @property
+    def _flow(self) -> Flow:
+        return cast("Flow", self.flow)  # the one made above, which uvicorn calls by its own class
 
     def _feed(self, piece: memoryview) -> None:
         self._heard = False
