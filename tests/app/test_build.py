@@ -15,7 +15,14 @@ def test_every_declared_capability_is_offered_and_listed(tmp_path: Path) -> None
 def test_the_services_start_below_what_stands_on_them(tmp_path: Path) -> None:
     with running_node(tmp_path / "home") as node:
         status = node.owner().request("GET", "/api/v1/status").data
-    assert [row["name"] for row in status["services"]] == ["store", "capabilities", "socket", "local", "exposure"]
+    assert [row["name"] for row in status["services"]] == [
+        "store",
+        "models",
+        "capabilities",
+        "socket",
+        "local",
+        "exposure",
+    ]
     assert {row["state"] for row in status["services"]} == {"running"}
     assert {row["kind"]: row["state"] for row in status["listeners"]} == {"local": "open", "socket": "open"}
     assert status["node"]["id"] == node.ready.node_id

@@ -90,6 +90,7 @@ def test_what_decides_who_reaches_the_node_is_the_owners() -> None:
         "local.expose_plain",
         "mesh.host",
         "mesh.port",
+        "models.dir",
     }
 
 

@@ -70,6 +70,29 @@ def test_a_browser_can_be_opened_where_there_is_a_display(name: str) -> None:
     assert Environment.of({name: "x"}).display
 
 
+def test_what_the_hubs_own_tools_read_means_the_same_here(tmp_path: Path) -> None:
+    found = Environment.of(
+        {
+            "HF_ENDPOINT": "https://hub.lan",
+            "HF_TOKEN": " hf_secret\n",
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_CACHE": str(tmp_path / "cache"),
+            "HF_HUB_OFFLINE": "1",
+        }
+    ).hub
+
+    assert (found.endpoint, found.token, found.offline) == ("https://hub.lan", "hf_secret", True)
+    assert (found.home, found.cache) == (tmp_path / "home", tmp_path / "cache")
+    assert "secret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "offline"), [("1", True), ("true", True), ("YES", True), ("on", True), ("0", False), ("", False)]
+)
+def test_offline_is_said_as_the_hubs_own_tools_take_it(text: str, offline: bool) -> None:
+    assert Environment.of({"HF_HUB_OFFLINE": text}).hub.offline is offline
+
+
 def test_the_process_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THORP_LOGS_LEVEL", "debug")
 

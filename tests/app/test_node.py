@@ -11,7 +11,7 @@ from thorp.base.errors import ConflictError
 from thorp.base.fanout import Fanout
 from thorp.base.service import Life, Restart, Service
 from thorp.bus.dispatch import Bus
-from thorp.node import NodeState
+from thorp.node.types import NodeState
 from thorp.testing.clock import FakeClock
 from thorp.wire.changes import Change, NodeStopping
 

@@ -30,6 +30,8 @@ def test_a_home_holds_everything_under_one_root() -> None:
     assert paths.pid == home / "run/pid"
     assert paths.lock == home / "run/lock"
     assert paths.logs == home / "logs"
+    assert paths.library == home / "data/library.db"
+    assert paths.hub_token == home / "keys/hub.token"
 
 
 def test_without_a_home_the_system_folders_are_used_and_run_does_not_depend_on_the_session(

@@ -18,6 +18,8 @@ def test_the_first_keys_have_their_defaults() -> None:
     assert defaults["mesh.port"] == 7080
     assert defaults["node.name"] == ""
     assert defaults["logs.level"] == "info"
+    assert defaults["models.dir"] == ""
+    assert (defaults["transfers.limit"], defaults["transfers.ranges"], defaults["transfers.parallel"]) == (0, 4, 2)
     assert values_of(Settings()) == defaults
 
 
@@ -26,6 +28,13 @@ def test_every_setting_says_in_one_line_what_it_is() -> None:
         assert one.help.endswith("."), one.key
         assert "\n" not in one.help
         assert one.help[0].isupper()
+
+
+def test_how_transfers_go_changes_at_once_and_where_models_lie_does_not() -> None:
+    live = {key for key, one in KEYS.items() if one.live}
+
+    assert {"transfers.limit", "transfers.ranges", "transfers.parallel"} <= live
+    assert "models.dir" not in live
 
 
 def test_every_old_version_has_an_example_that_is_still_read() -> None:

@@ -6,7 +6,7 @@ from tests.app.test_tree import Diary, worker
 from thorp.app.surroundings import LiveSurroundings
 from thorp.app.tree import ServiceTree
 from thorp.bus.dispatch import Bus
-from thorp.node import NodeState, listener_row
+from thorp.node.types import NodeState, listener_row
 from thorp.testing.clock import FakeClock
 
 

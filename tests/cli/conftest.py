@@ -3,12 +3,13 @@
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.fake_here import FakeHere
 from tests.cli.fake_node import FakeNode, node_elsewhere, node_of
 from thorp.app.environment import Environment
 from thorp.cli.main import run
@@ -36,10 +37,11 @@ class Thorp:
     home: Path
     capture: pytest.CaptureFixture[str]
     variables: dict[str, str]
+    here: FakeHere = field(default_factory=FakeHere)
 
     def __call__(self, *arguments: str, **variables: str) -> Result:
         given = {"THORP_HOME": str(self.home)} | self.variables | variables
-        code = run(arguments, Environment.of(given))
+        code = run(arguments, Environment.of(given), self.here)
         out, err = self.capture.readouterr()
         return Result(code, out, err)
 

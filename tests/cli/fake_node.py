@@ -61,16 +61,35 @@ class FakeNode:
 
     answers: dict[tuple[str, str], tuple[int, object]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    queues: dict[str, list[object]] = field(default_factory=dict)
     url: str = ""
 
     def says(self, method: str, path: str, body: object, status: int = 200) -> None:
         self.answers[method, path] = (status, body)
 
-    def streams(self, path: str, events: Sequence[tuple[str, object]]) -> None:
+    def streams(self, path: str, events: Sequence[tuple[str, object]], method: str = "POST") -> None:
         text = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
-        self.answers["POST", path] = (200, text.encode())
+        self.answers[method, path] = (200, text.encode())
+
+    def offers(self, name: str, *outputs: object) -> None:
+        """A capability that answers so; each answer once, and the last from then on."""
+        self.queues[f"/api/v1/call/{name}"] = [{"output": one, "meta": {}} for one in outputs]
+
+    def refuses(self, name: str, status: int, code: str, message: str, **details: object) -> None:
+        """A capability that answers with this error."""
+        self.queues.pop(f"/api/v1/call/{name}", None)
+        error = {"code": code, "fault": "", "message": message, "details": details}
+        self.says("POST", f"/api/v1/call/{name}", {"error": error}, status)
+
+    def called(self, name: str) -> list[Any]:
+        """The inputs that a capability was called with."""
+        return [
+            one.body["input"] for one in self.asked if one.path.endswith(f"/call/{name}") and isinstance(one.body, dict)
+        ]
 
     def answer(self, method: str, path: str) -> tuple[int, object]:
+        if queue := self.queues.get(path):
+            return 200, queue.pop(0) if len(queue) > 1 else queue[0]
         missing = {"error": {"code": "web.no_route", "message": f"There is no {method} {path}.", "details": {}}}
         return self.answers.get((method, path), (404, missing))
 

@@ -1,7 +1,7 @@
 import pytest
 
-from thorp.base.errors import FAMILIES, InternalError, NotFoundError, ThorpError
-from thorp.cli.answered import answered, exit_code_of, told_of
+from thorp.base.errors import FAMILIES, ConflictError, InternalError, NotFoundError, ThorpError
+from thorp.cli.answered import answered, choices_of, exit_code_of, told_of
 from thorp.wire.faults import Fault
 
 TOLD = {"code": "slots.not_ready", "message": "The slot is loading.", "details": {"slot": "chat"}}
@@ -47,3 +47,35 @@ def test_an_error_within_a_stream_has_the_exit_code_of_its_fault(fault: Fault) -
 def test_a_stream_that_ends_in_nonsense_is_a_failure() -> None:
     assert exit_code_of(answered(None, "<html>")) == 1
     assert answered(None, None).message == "The stream broke off."
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"code": "x", "details": {"exit_code": 7}}, 7),
+        ({"code": "x", "details": {"exit_code": 700}}, 1),
+        ({"code": "x", "details": {"exit_code": True}, "fault": "not_found"}, 3),
+        ({"code": "conflict", "fault": "bad_request", "details": {}}, 8),
+        ({"code": "x", "details": ["odd"]}, 1),
+    ],
+)
+def test_an_error_without_a_status_has_the_exit_code_of_its_details_or_its_code(
+    told: dict[str, object], code: int
+) -> None:
+    assert exit_code_of(answered(None, {"error": told})) == code
+
+
+def test_what_could_have_been_meant_is_listed() -> None:
+    choices = [
+        {"ref": "a/b:q4_0", "size_bytes": 1_000, "fit": None},
+        {"ref": "longer/name:q8_0", "fit": "tight"},
+        "odd",
+    ]
+
+    assert choices_of(ConflictError("x", choices=choices)) == [
+        "  a/b:q4_0          1.0 KB",
+        "  longer/name:q8_0  tight",
+    ]
+    assert choices_of(answered(409, {"error": {"code": "x", "details": {"repos": [{"repo": "a/b"}]}}})) == ["  a/b"]
+    assert choices_of(answered(409, {"error": TOLD})) == []
+    assert choices_of(answered(409, {"error": {"code": "x", "details": "odd"}})) == []

@@ -4,6 +4,7 @@ import sys
 import click
 import pytest
 
+from tests.cli.fake_here import FakeHere
 from tests.cli.fake_node import FakeNode
 from thorp.app.environment import Environment
 from thorp.base.errors import ThorpError
@@ -51,6 +52,36 @@ def test_a_running_node_is_found(home: object, node: FakeNode) -> None:
 
     assert link
     assert link.ask("GET", "/api/v1/node") == {"name": "attic"}
+
+
+def test_models_are_worked_on_by_the_node_or_here(home: object, node: FakeNode) -> None:
+    node.offers("library.list", {"models": []})
+    frame = Frame(Environment.of({"THORP_HOME": str(home)}), FakeHere())
+
+    assert not frame.is_alone()
+    with frame.models() as caller:
+        assert not caller.here
+        assert caller.call("library.list") == {"models": []}
+
+
+def test_without_a_node_models_are_worked_on_here(home: object) -> None:
+    here = FakeHere()
+    frame = Frame(Environment.of({"THORP_HOME": str(home)}), here)
+
+    assert frame.is_alone()
+    with frame.models() as caller:
+        assert caller is here.work
+        assert here.work.open
+    assert not here.work.open
+
+
+def test_a_node_that_was_named_is_asked_whatever_runs_here(elsewhere: FakeNode) -> None:
+    elsewhere.offers("library.list", {"models": []})
+    frame = Frame(Environment.of({"THORP_URL": elsewhere.url}), FakeHere())
+
+    assert not frame.is_alone()
+    with frame.models() as caller:
+        assert caller.call("library.list") == {"models": []}
 
 
 def test_with_yes_nobody_is_asked() -> None:

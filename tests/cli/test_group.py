@@ -69,6 +69,19 @@ def test_what_an_option_takes_is_named_for_people(path: str) -> None:
     assert [one for one in shown if any(word in one for word in ("RANGE", "INTEGER", "FLOAT", "TEXT"))] == []
 
 
+def test_a_noun_that_is_a_command_as_well_runs_it_alone() -> None:
+    models = cli.get_command(context_of(cli), "models")
+    keys = cli.get_command(context_of(cli), "keys")
+    assert isinstance(models, TableGroup)
+    assert isinstance(keys, TableGroup)
+
+    assert models.invoke_without_command
+    assert models.list_commands(context_of(models))[:2] == ["list", "show"]
+    assert "Alone: List the models of this node." in models.get_help(context_of(models))
+    assert not keys.invoke_without_command
+    assert keys.callback is None
+
+
 def test_names_are_completed_from_the_table() -> None:
     assert [item.value for item in cli.shell_complete(context_of(cli), "un")] == ["unexpose"]
     assert {item.value: item.help for item in cli.shell_complete(context_of(cli), "k")} == {

@@ -1,6 +1,11 @@
 import errno
+import fcntl
 import json
 import os
+import pty
+import struct
+import termios
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -9,7 +14,20 @@ from tests.cli.fake_node import FakeNode
 from tests.cli.terminal import on_a_terminal
 from thorp.app.environment import Environment
 from thorp.cli.options import Options
-from thorp.cli.output import PROSE, NotWrittenError, Output, at_words, fits, records, writing, yes_or_no
+from thorp.cli.output import (
+    PROSE,
+    NotWrittenError,
+    Output,
+    Tone,
+    aligned,
+    at_words,
+    fits,
+    is_plain,
+    records,
+    screen_of,
+    writing,
+    yes_or_no,
+)
 
 
 @pytest.fixture
@@ -193,3 +211,68 @@ def test_output_that_cannot_be_written_is_an_error_of_ours() -> None:
     assert caught.value.exit_code == 7
     with pytest.raises(BrokenPipeError), writing():
         raise BrokenPipeError
+
+
+def on_screen(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Output:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    return Output(Environment.of(variables), Options())
+
+
+@pytest.mark.parametrize(("term", "steerable"), [("xterm", True), ("dumb", False), ("", False)])
+def test_only_a_terminal_that_says_what_it_is_can_be_steered(
+    monkeypatch: pytest.MonkeyPatch, term: str, *, steerable: bool
+) -> None:
+    assert on_screen(monkeypatch, TERM=term).steerable is steerable
+
+
+def test_what_is_no_terminal_is_neither_watched_nor_steered(output: Output) -> None:
+    assert not output.watched
+    assert not output.steerable
+
+
+def test_paint_follows_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert on_screen(monkeypatch, TERM="xterm").paint("fits", Tone.GOOD) == "\x1b[32mfits\x1b[0m"
+    assert on_screen(monkeypatch, TERM="xterm").paint("", Tone.GOOD) == ""
+    for plain in ({"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}):
+        assert on_screen(monkeypatch, **plain).paint("fits", Tone.GOOD) == "fits"
+
+
+@pytest.mark.parametrize(("encoding", "seen"), [("utf-8", "a…━\r\x1b[K"), ("latin-1", "a~#\r\x1b[K")])
+def test_what_steers_is_sent_as_it_is_in_signs_the_terminal_has(
+    output: Output, monkeypatch: pytest.MonkeyPatch, encoding: str, seen: str
+) -> None:
+    stream = TextIOWrapper(BytesIO(), encoding=encoding, errors="backslashreplace", newline="")
+    monkeypatch.setattr("sys.stderr", stream)
+    output.steer("a…━\r\x1b[K")
+    stream.seek(0)
+
+    assert stream.buffer.read().decode(encoding) == seen
+
+
+def test_a_terminal_that_does_not_know_its_size_counts_as_usual() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        assert screen_of(stream) == (80, 24)
+        fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
+        assert screen_of(stream) == (40, 10)
+    os.close(ours)
+
+
+def test_where_nobody_looks_rows_stand_below_each_other_however_they_were_made() -> None:
+    rows = [("id", "name"), ("1", "attic"), ("100", "")]
+
+    assert list(aligned(rows)) == ["id   name ", "1    attic", "100       "]
+    assert is_plain(rows)
+    assert not is_plain([("日本",)])
+    assert not is_plain([("a\nb",)])
+
+
+@pytest.mark.parametrize("cell", ["plain", "日本"])
+def test_the_quick_way_and_the_other_one_draw_alike(
+    output: Output, capsys: pytest.CaptureFixture[str], cell: str
+) -> None:
+    output.table(("id", "name", ""), [("1", cell, None), ("200", "b", "c")])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert [line.split() for line in lines] == [["id", "name"], ["1", cell], ["200", "b", "c"]]
+    assert [line.index(word) for line, word in zip(lines[::2], ("name", "b"), strict=True)] == [5, 5]

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.conftest import Thorp
 from tests.cli.fake_node import STATUS, FakeNode
 from tests.cli.terminal import on_a_terminal
-from thorp.cli.status import facts, size, span
+from thorp.cli.status import facts
 from thorp.cli.when import when
 from thorp.wire.capabilities.node import StatusAnswer
 
@@ -64,19 +64,3 @@ def test_only_what_needs_a_look_is_mentioned(answer: dict[str, Any]) -> None:
     assert shown(answer, "dashboard") == ["not claimed yet; `thorp open` claims it"]
     assert shown(answer, "last run")
     assert shown(answer, "restart") == ["needed for local.port, mesh.port"]
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(None, "unknown"), (0, "0 B"), (999, "999 B"), (1500, "1.5 KB"), (62_000_000, "62 MB"), (2 * 10**18, "2000 PB")],
-)
-def test_sizes_are_for_people(count: int | None, text: str) -> None:
-    assert size(count) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59, "59 s"), (60, "1 min"), (3725, "1 h 2 min"), (90_000, "1 d 1 h"), (86_405, "1 d 5 s")],
-)
-def test_spans_are_for_people(seconds: float, text: str) -> None:
-    assert span(seconds) == text

@@ -6,7 +6,7 @@ import pytest
 from tests.cli.fake_node import STATUS, FakeNode
 from tests.cli.terminal import on_a_terminal
 from thorp.cli.table import COMMANDS
-from thorp.cli.welcome import AGAIN, CHECK, CLAIM, HELP, KEY, LIST, OPEN, RESTART, UP, next_steps
+from thorp.cli.welcome import AGAIN, CHECK, CLAIM, HELP, KEY, LIST, OPEN, PULL, RESTART, UP, next_steps
 
 
 def test_thorp_alone_shows_how_to_start_a_stopped_node(home: Path) -> None:
@@ -42,14 +42,16 @@ def test_thorp_alone_tells_when_the_node_refuses(home: Path, node: FakeNode) -> 
     ],
 )
 def test_the_first_step_is_the_one_that_matters_most(answer: dict[str, Any], first: tuple[str, str]) -> None:
-    steps = next_steps(answer)
+    for has_models in (True, False):
+        steps = next_steps(answer, has_models=has_models)
 
-    assert steps[0] == first
-    assert len(set(steps)) == 3
+        assert steps[0] == first
+        assert len(set(steps)) == 3
+        assert (PULL in steps) is not has_models
 
 
 def test_every_step_is_a_command_that_exists() -> None:
     known = {f"thorp {entry.path}" for entry in COMMANDS} | {"thorp --help"}
 
-    for command, _ in (AGAIN, CHECK, CLAIM, HELP, KEY, LIST, OPEN, RESTART, UP):
-        assert command.removesuffix(" NAME") in known
+    for command, _ in (AGAIN, CHECK, CLAIM, HELP, KEY, LIST, OPEN, PULL, RESTART, UP):
+        assert command.removesuffix(" NAME").removesuffix(" QUERY") in known

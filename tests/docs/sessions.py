@@ -19,6 +19,7 @@ PATIENCE = 60.0  # seconds for a whole session; a shell that hangs is ended and 
 END = "--- end of command ---"
 SHOWN_PORT = "8737"
 ANY = "…"
+NOWHERE = "http://127.0.0.1:9"  # a hub that does not answer: no page reaches the internet
 COMMAND = re.compile(r"(?:.*\\\n)*.*")  # a line that ends in a backslash goes on in the next
 
 
@@ -72,8 +73,11 @@ class Shell:
 
 
 @contextmanager
-def shell(folder: Path) -> Generator[Shell]:
-    """A shell with `thorp` on its path and a home folder of its own. Every node started on a home in it is stopped."""
+def shell(folder: Path, hub: str = NOWHERE) -> Generator[Shell]:
+    """A shell with `thorp` on its path, a home folder of its own, and `hub` for the hub in the internet.
+
+    Every node started on a home in it is stopped.
+    """
     programs = folder / "bin"
     programs.mkdir()
     thorp = programs / "thorp"
@@ -82,7 +86,8 @@ def shell(folder: Path) -> Generator[Shell]:
     home = folder / "home"
     home.mkdir()
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
+        "HF_ENDPOINT": hub,
         "HOME": str(home),
         "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
         "PYTHONPATH": str(ROOT / "src"),

@@ -1,5 +1,6 @@
 """The vectors and numbers the protocol pages promise, held against the code."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -8,7 +9,14 @@ import pytest
 from tests.docs.pages import ROOT, blocks
 from thorp.identity.ids import public_key_of
 from thorp.identity.keys import NodeKey, signed_bytes, verify
+from thorp.models import derive_model_id
+from thorp.models.adopt import revision_of
+from thorp.models.bundle import SCHEMA as BUNDLE_SCHEMA
+from thorp.models.bundle import manifest_text
+from thorp.models.hashing import Pieces
+from thorp.models.receipts import parse_receipt, receipt_data
 from thorp.net.hygiene import HttpLimits
+from thorp.swarm.recipes import household_torrent
 from thorp.wire.canonical import NotCanonicalError, canonical_bytes
 from thorp.wire.faults import Fault
 
@@ -18,6 +26,11 @@ FOLDER = ROOT / "docs/protocol"
     for block in blocks((FOLDER / "identity.md").read_text(encoding="utf-8"))
     if block.info == "json vectors"
 ]
+MODELS = {
+    block.info: json.loads(block.text)
+    for block in blocks((FOLDER / "models.md").read_text(encoding="utf-8"))
+    if block.language == "json"
+}
 KEY = NodeKey(bytes.fromhex(VECTORS["seed"]))
 
 
@@ -65,3 +78,52 @@ def test_the_bounds_of_http_are_as_written() -> None:
         f"{limits.connections}, of them {limits.connections_per_peer} from one other machine",
     ):
         assert promise in page
+
+
+@pytest.mark.parametrize("vector", MODELS["json vectors"]["ids"], ids=lambda vector: vector["id"])
+def test_ids_are_as_written(vector: dict[str, Any]) -> None:
+    said = {name: vector[name] for name in ("parameters", "file_type") if name in vector}
+
+    assert derive_model_id(vector["repo"], vector["file"], **said) == vector["id"]
+
+
+def test_the_torrent_of_a_file_is_as_written() -> None:
+    vector = MODELS["json vectors"]["torrent"]
+    content = (vector["repeated"] * (vector["length"] // len(vector["repeated"]))).encode()
+    pieces = Pieces()
+    pieces.update(memoryview(content))
+    hashes = pieces.digest()
+    made = household_torrent(vector["name"], vector["length"], hashes, card=vector["card"])
+
+    assert hashlib.sha256(content).hexdigest() == vector["sha256"]
+    assert hashes.hex() == vector["pieces"]
+    assert made.infohash.hex() == vector["infohash"]
+    assert b'{"format":"gguf","model_id":"mistral:7b:instruct:q4_k_m","revision":"0' in made.content
+    assert b"10:created by4:bt/1" in made.content
+
+
+def test_the_revision_of_what_came_from_no_hub_is_as_written() -> None:
+    vector = MODELS["json vectors"]["local_revision"]
+
+    assert revision_of([tuple(one) for one in vector["files"]]) == vector["revision"]
+
+
+def test_a_receipt_is_as_written() -> None:
+    shown = MODELS["json receipt"]
+    page = (FOLDER / "models.md").read_text(encoding="utf-8")
+
+    written = receipt_data(parse_receipt(json.dumps(shown).encode(), "the page"))
+    assert json.loads(json.dumps(written)) == shown
+    assert list(written) == list(shown)
+    assert [name for name in shown if f"`{name}`" not in page] == []
+
+
+def test_the_manifest_of_a_bundle_has_the_fields_as_written() -> None:
+    page = (FOLDER / "models.md").read_text(encoding="utf-8")
+    receipt = parse_receipt(json.dumps(MODELS["json receipt"]).encode(), "the page")
+
+    made = json.loads(manifest_text(b"receipt", ((receipt.files[0], True),)))
+    assert f'{{"schema": {BUNDLE_SCHEMA}, "receipt"' in page
+    assert list(made) == ["schema", "receipt", "files"]
+    assert list(made["receipt"]) == ["name", "size", "sha256"]
+    assert list(made["files"][0]) == ["path", "size", "sha256", "pieces"]

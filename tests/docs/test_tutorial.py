@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.hub import hub
 from tests.docs.pages import ROOT, blocks
 from tests.docs.sessions import Step, pattern, shell, steps
 
@@ -26,10 +27,16 @@ def test_the_first_hour_goes_as_written(tmp_path: Path) -> None:
             terminal.run(step)
 
 
+def test_the_first_model_goes_as_written(tmp_path: Path) -> None:
+    with hub(tmp_path / "hub") as address, shell(tmp_path, address) as terminal:
+        for step in sessions(ROOT / "docs/tutorial/first-model.md"):
+            terminal.run(step)
+
+
 @pytest.mark.needs("curl")
 @pytest.mark.parametrize("guide", GUIDES, ids=[guide.stem for guide in GUIDES])
 def test_a_guide_goes_as_written(tmp_path: Path, guide: Path) -> None:
-    with shell(tmp_path) as terminal:
+    with hub(tmp_path / "hub") as address, shell(tmp_path, address) as terminal:
         for step in (*START, *sessions(guide)):
             terminal.run(step)
 
@@ -41,6 +48,15 @@ def test_the_tutorial_takes_every_step() -> None:
     for needed in ("init", "up --detach", "status", "open --print", "call node.echo", "capabilities", "keys create"):
         assert f"thorp {needed}" in said
     for needed in ("curl", "--scope", "config set", "config show --origin", "thorp down"):
+        assert needed in said
+
+
+def test_the_tutorial_of_models_takes_every_step() -> None:
+    said = "\n".join(step.command for step in sessions(ROOT / "docs/tutorial/first-model.md"))
+
+    for needed in ("search", "pull", "models", "models show", "models alias", "models verify", "models repair"):
+        assert f"thorp {needed}" in said
+    for needed in ("--dry-run", "HF_HUB_OFFLINE=1", "models export", "models import", "models rm"):
         assert needed in said
 
 

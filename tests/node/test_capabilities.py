@@ -4,7 +4,7 @@ import asyncio
 
 from tests.node.test_service import feature
 from thorp.bus.dispatch import Bus
-from thorp.node import offers
+from thorp.node.capabilities import offers
 from thorp.testing.clock import FakeClock
 from thorp.wire.capabilities import every_capability
 

@@ -28,7 +28,7 @@ def test_every_route_that_is_no_page_is_described() -> None:
     for route in EVERY_ROUTE:
         if route.path == "/api/v1/call/{name}" or (isinstance(route, RawRoute) and route.html):
             continue
-        assert paths[route.path][route.method.lower()]["x-floor"] == str(route.floor)
+        assert paths[route.path.replace(":path}", "}")][route.method.lower()]["x-floor"] == str(route.floor)
 
 
 def test_every_declared_capability_can_be_called_without_another_line() -> None:
@@ -52,8 +52,23 @@ def test_a_validator_of_others_reads_it() -> None:
 def test_path_parameters_are_fields_of_the_request() -> None:
     for route in EVERY_ROUTE:
         if isinstance(route, NounRoute):
-            wanted = {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
+            wanted = {part[1:-1].partition(":")[0] for part in route.path.split("/") if part.startswith("{")}
             assert wanted <= set(route.capability.request.model_fields), route.path
+
+
+def test_a_parameter_that_takes_slashes_is_written_like_any_other() -> None:
+    paths = document()["paths"]
+    assert not [path for path in paths if ":" in path]
+    operations = paths["/api/v1/models/{ref}"]
+    assert set(operations) == {"get", "delete"}
+    assert operations["get"]["operationId"] == "get_models_ref"
+    assert [(one["name"], one["in"]) for one in operations["get"]["parameters"]] == [("ref", "path")]
+    assert set(paths["/api/v1/models/{ref}/verify"]) == {"post"}
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    names = [one["operationId"] for path in document()["paths"].values() for one in path.values()]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("path", ["/api/v1/claim", "/api/v1/login"])

@@ -51,6 +51,28 @@ FLOORS = {
     "POST /api/v1/config/reload": "config:write",
     "POST /api/v1/exposure": "owner",
     "DELETE /api/v1/exposure": "owner",
+    "GET /api/v1/hub/search": "models:read",
+    "GET /api/v1/models": "models:read",
+    "POST /api/v1/models/resolve": "models:read",
+    "POST /api/v1/models/download": "models:write",
+    "POST /api/v1/models/verify": "models:write",
+    "POST /api/v1/models/prune": "models:write",
+    "POST /api/v1/models/import": "owner",
+    "POST /api/v1/models/rescan": "models:write",
+    "PUT /api/v1/models/aliases/{name}": "models:write",
+    "DELETE /api/v1/models/aliases/{name}": "models:write",
+    "POST /api/v1/models/{ref:path}/verify": "models:write",
+    "POST /api/v1/models/{ref:path}/repair": "models:write",
+    "GET /api/v1/models/{ref:path}": "models:read",
+    "DELETE /api/v1/models/{ref:path}": "models:write",
+    "GET /api/v1/transfers": "models:read",
+    "GET /api/v1/transfers/stream": "models:read",
+    "PUT /api/v1/transfers/limit": "transfers:write",
+    "GET /api/v1/transfers/{id}": "models:read",
+    "DELETE /api/v1/transfers/{id}": "transfers:write",
+    "PUT /api/v1/transfers/{id}/pause": "transfers:write",
+    "PUT /api/v1/transfers/{id}/resume": "transfers:write",
+    "PUT /api/v1/transfers/{id}/limit": "transfers:write",
 }
 
 
@@ -107,6 +129,20 @@ def test_an_unknown_address_names_the_nearest_one_to_who_is_known(who: Principal
 def test_a_wrong_method_says_which_ones_there_are() -> None:
     heard = told(WebWorld().ask("PATCH", "/api/v1/keys"))
     assert (heard.status, heard.headers["allow"]) == (405, "GET, POST")
+
+
+def test_addresses_that_overlap_name_all_their_methods() -> None:
+    heard = told(WebWorld().ask("PATCH", "/api/v1/models/org/verify"))
+    assert (heard.status, heard.headers["allow"]) == (405, "DELETE, GET, POST")
+
+
+def test_who_may_not_use_an_address_is_refused_before_another_one_is_looked_for() -> None:
+    assert told(WebWorld().ask("GET", "/api/v1/transfers/stream")).status == 401
+
+
+def test_the_nearest_address_is_named_as_it_is_described() -> None:
+    heard = told(WebWorld().ask("GET", "/api/v1/model/ref", b"", owner()))
+    assert ":path" not in heard.json["error"]["message"]
 
 
 def test_a_path_is_never_quietly_another_one() -> None:

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,23 +22,29 @@ from thorp.access.sessions import SessionBook
 from thorp.access.who import Known
 from thorp.app.config import ConfigFile, Effective, Sources
 from thorp.app.config_desk import ConfigDesk
+from thorp.app.environment import HubVariables
 from thorp.app.exposure import ExposedMaker, Exposure, ExposureDesk
 from thorp.app.keeper import ConfigKeeper
 from thorp.app.listeners import Listeners
 from thorp.app.login_desk import LoginDesk
 from thorp.app.logs import Logs
+from thorp.app.models import Ground, Models, ModelsService, build_models
 from thorp.app.node import Node
 from thorp.app.paths import Paths
 from thorp.app.ready import Ready
 from thorp.app.services import CapabilityService, StoreService
+from thorp.app.settings import Settings
 from thorp.app.surroundings import LiveSurroundings
 from thorp.base.clock import Clock, Randomness
 from thorp.base.fanout import Fanout
 from thorp.base.files import DISK, write_atomically
 from thorp.bus.dispatch import Bus
 from thorp.identity.keys import NodeKey
-from thorp.node import MachineGauges, NodeFeature, Self
-from thorp.node import offers as node_offers
+from thorp.models.stages import Reached, unwatched
+from thorp.node.capabilities import offers as node_offers
+from thorp.node.gauges import MachineGauges
+from thorp.node.service import NodeFeature
+from thorp.node.types import Self
 from thorp.store.database import Database
 from thorp.store.keyfiles import node_key
 from thorp.store.node_db import NODE_MIGRATIONS
@@ -61,6 +67,8 @@ class Tools:
     clock: Clock
     randomness: Randomness
     logs: Logs
+    hub: HubVariables = field(default_factory=HubVariables)
+    reached: Reached = unwatched  # who wants to know how far a pull is
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,8 @@ def build(tools: Tools, wishes: Wishes) -> Node:
     listeners = Listeners(tools.paths, local, lambda: keeper.running.local.hosts, gate)
     maker = ExposedMaker(tools.paths.keys, tools.clock, gate, lambda: keeper.running.local.hosts)
     exposure = Exposure(lambda: keeper.running.local, maker.make, centre.announce)
-    reviewers = (tools.logs, listeners, exposure)
+    models = build_node_models(tools, centre, wishes, lambda: keeper)
+    reviewers = (tools.logs, listeners, exposure, models)
     keeper = ConfigKeeper(wishes.file, wishes.sources, wishes.effective, reviewers)
     keeper.check()
 
@@ -115,6 +124,7 @@ def build(tools: Tools, wishes: Wishes) -> Node:
         yield from ConfigDesk(keeper, centre.announce).offers()
         yield from ExposureDesk(exposure, keeper, access.ring, centre.announce).offers()
         yield from LoginDesk(access.desk, lambda: listeners.address).offers()
+        yield from models.offers
 
     def ready() -> Ready:
         code = None if access.desk.claimed() else access.desk.claim_code().text
@@ -125,7 +135,8 @@ def build(tools: Tools, wishes: Wishes) -> Node:
         exposure.stop_accepting()
 
     store, capabilities = StoreService(access.database, access.shelves), CapabilityService(centre.bus, offers)
-    centre.node.consist_of((store, capabilities, *listeners.services(), exposure), ready, close_doors)
+    services = (store, ModelsService(models), capabilities, *listeners.services(), exposure)
+    centre.node.consist_of(services, ready, close_doors)
     return centre.node
 
 
@@ -138,6 +149,29 @@ def build_centre(tools: Tools) -> Centre:
     bus = Bus(tools.clock, announce)
     key = node_key(DISK, tools.paths.keys, tools.randomness)
     return Centre(Node(bus, changes, tools.clock), bus, changes, key, announce)
+
+
+def build_node_models(tools: Tools, centre: Centre, wishes: Wishes, keeper: Callable[[], ConfigKeeper]) -> Models:
+    """`models.dir` is read once: where models lie does not change under a running node."""
+
+    async def keep_limit(rate: int) -> None:
+        await keeper().change({"transfers.limit": rate})
+
+    def settings() -> Settings:
+        return keeper().running if centre.node.is_ready else wishes.effective.settings
+
+    return build_models(
+        Ground(
+            paths=tools.paths,
+            hub=tools.hub,
+            settings=settings,
+            clock=tools.clock,
+            randomness=tools.randomness,
+            announce=centre.announce,
+            keep_limit=keep_limit,
+            reached=tools.reached,
+        )
+    )
 
 
 def build_access(tools: Tools) -> Access:

@@ -9,7 +9,29 @@ from types import MappingProxyType
 from typing import Final, Self
 
 PREFIX: Final = "THORP_"
+YES: Final = frozenset({"1", "ON", "YES", "TRUE"})
 OWN: Final = frozenset({"THORP_HOME", "THORP_URL", "THORP_KEY"})
+
+
+@dataclass(frozen=True, slots=True)
+class HubVariables:
+    """What huggingface_hub reads as well, with the same meaning."""
+
+    endpoint: str = ""
+    token: str = field(default="", repr=False)
+    home: Path | None = None
+    cache: Path | None = None
+    offline: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> Self:
+        return cls(
+            endpoint=given.get("HF_ENDPOINT", ""),
+            token=given.get("HF_TOKEN", "").strip(),
+            home=_folder(given.get("HF_HOME")),
+            cache=_folder(given.get("HF_HUB_CACHE")),
+            offline=given.get("HF_HUB_OFFLINE", "").upper() in YES,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +47,7 @@ class Environment:
     runtime_dir: Path | None = None
     editor: str = ""
     display: bool = False  # whether a browser could show a page
+    hub: HubVariables = field(default_factory=HubVariables)
 
     @classmethod
     def read(cls) -> Self:
@@ -46,6 +69,7 @@ class Environment:
             runtime_dir=_folder(given.get("XDG_RUNTIME_DIR")),
             editor=given.get("VISUAL") or given.get("EDITOR", ""),
             display=_has_display(given, sys.platform),
+            hub=HubVariables.of(given),
         )
 
     def wants_colour(self, *, terminal: bool) -> bool:

@@ -26,7 +26,7 @@ from thorp.net.guards import Guard, GuardPolicy
 from thorp.net.listen import TcpListener
 from thorp.net.settings import LocalSettings
 from thorp.net.tls import Certificate, expires, fingerprint_of, make_certificate, server_context
-from thorp.node import listener_row
+from thorp.node.types import listener_row
 from thorp.wire.capabilities.exposure import (
     EXPOSURE_CLOSE,
     EXPOSURE_OPEN,

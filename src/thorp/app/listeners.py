@@ -12,7 +12,7 @@ from thorp.net.facts import ListenerFacts
 from thorp.net.guards import Guard, GuardPolicy
 from thorp.net.listen import TcpListener, UnixListener
 from thorp.net.settings import LocalSettings
-from thorp.node import listener_row
+from thorp.node.types import listener_row
 from thorp.wire.capabilities.node import ListenerRow
 
 

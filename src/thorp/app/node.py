@@ -11,7 +11,7 @@ from thorp.base.clock import Clock
 from thorp.base.fanout import Fanout
 from thorp.base.service import Service
 from thorp.bus.dispatch import Bus
-from thorp.node import NodeState
+from thorp.node.types import NodeState
 from thorp.wire.changes import Change, NodeStopping, ServiceChanged
 
 log = logging.getLogger(__name__)

@@ -50,6 +50,14 @@ class Paths:
         return self.data / "thorp.db"
 
     @property
+    def library(self) -> Path:
+        return self.data / "library.db"
+
+    @property
+    def hub_token(self) -> Path:
+        return self.keys / "hub.token"
+
+    @property
     def socket(self) -> Path:
         return self.run / "api.sock"
 

@@ -53,7 +53,8 @@ def run_node(
             log.warning("the last node of this home died without stopping; its lock was taken over")
         if has_lost_its_key(paths):
             log.warning("%s", NEW_IDENTITY)
-        node = build(Tools(paths, clock, SystemRandomness(), logs), Wishes(file, sources, effective))
+        tools = Tools(paths, clock, SystemRandomness(), logs, environment.hub)
+        node = build(tools, Wishes(file, sources, effective))
 
         def announce(ready: Ready) -> None:
             lock.announce(run=paths.run, address=ready.address)

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from thorp.app.logs import LogSettings
 from thorp.base.errors import UsageError
 from thorp.base.settings import SettingField, fields_of
+from thorp.models.settings import ModelSettings, TransferSettings
 from thorp.net.settings import LocalSettings, MeshSettings
 from thorp.node.settings import NodeSettings
 
@@ -33,6 +34,8 @@ class Settings:
     node: NodeSettings = field(default_factory=NodeSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    transfers: TransferSettings = field(default_factory=TransferSettings)
     logs: LogSettings = field(default_factory=LogSettings)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from thorp.app.tree import ServiceTree
 from thorp.bus.dispatch import Bus
-from thorp.node import Listing, NodeState, ServiceFacts
+from thorp.node.types import Listing, NodeState, ServiceFacts
 from thorp.wire.capabilities.node import ListenerRow
 
 

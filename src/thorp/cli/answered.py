@@ -2,11 +2,13 @@
 
 from typing import Any, Final, cast
 
-from thorp.base.errors import FAMILIES, ThorpError
+from thorp.base.amounts import size
+from thorp.base.errors import FAMILIES, ThorpError, every_error
 from thorp.wire.envelope import error_body
 
 EXIT_CODES: Final = {family.status: family.exit_code for family in FAMILIES}
 WRONG_REQUEST: Final = range(400, 500)
+BEYOND: Final = 256  # no exit code
 BY_FAULT: Final = {
     "bad_request": 2,
     "schema_mismatch": 2,
@@ -46,9 +48,38 @@ def answered(status: int | None, body: object) -> AnsweredError:
 def exit_code_of(error: ThorpError) -> int:
     if isinstance(error, AnsweredError):
         if error.http_status is None:
-            return BY_FAULT.get(str(error.told.get("fault")), 1)
+            return _by_words(error.told)
         return EXIT_CODES.get(error.http_status, 2 if error.http_status in WRONG_REQUEST else 1)
     return error.exit_code
+
+
+def _by_words(told: dict[str, Any]) -> int:
+    """Of an error without a status: what its details say, else what its code or its fault means here."""
+    said = details_of(told).get("exit_code")
+    if isinstance(said, int) and not isinstance(said, bool) and 0 < said < BEYOND:
+        return said
+    known = {one.code: one.exit_code for one in every_error()}
+    return known.get(str(told.get("code")), BY_FAULT.get(str(told.get("fault")), 1))
+
+
+def details_of(told: dict[str, Any]) -> dict[str, Any]:
+    found = told.get("details")
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def choices_of(error: ThorpError) -> list[str]:
+    """What could have been meant, one on each line, where the error knows that."""
+    details = details_of(error.told) if isinstance(error, AnsweredError) else error.details
+    found = details.get("choices") or details.get("repos")
+    rows = [cast("dict[str, Any]", one) for one in cast("list[object]", found or ()) if isinstance(one, dict)]
+    names = [str(one.get("ref") or one.get("repo") or "") for one in rows]
+    width = max(map(len, names), default=0)
+    more = ["  ".join(filter(None, (_size(one), str(one.get("fit") or "")))) for one in rows]
+    return [f"  {name:<{width}}  {words}".rstrip() for name, words in zip(names, more, strict=True)]
+
+
+def _size(row: dict[str, Any]) -> str:
+    return size(row["size_bytes"]) if isinstance(row.get("size_bytes"), int) else ""
 
 
 def told_of(error: ThorpError) -> dict[str, object]:

@@ -27,6 +27,7 @@ from thorp.app.config import (
 )
 from thorp.app.keeper import change_file
 from thorp.app.settings import KEYS
+from thorp.app.shelf import folder_here
 from thorp.base.errors import ThorpError, UsageError
 from thorp.base.files import DISK, explaining
 from thorp.base.settings import lookup
@@ -124,7 +125,8 @@ def check_file(frame: Frame) -> int:
 @click.command
 @pass_frame
 def paths(frame: Frame) -> None:
-    places = {name: str(path) for name, path in frame.paths().named().items()}
+    named = frame.paths().named() | {"models": folder_here(frame.paths(), frame.environment)}
+    places = {name: str(path) for name, path in named.items()}
     frame.output.show(places, lambda output, data: output.facts(data.items()))
 
 

@@ -1,11 +1,14 @@
 """What every command is handed: the environment, the options, one way to print, one way to the node."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from thorp.app.environment import Environment
 from thorp.base.errors import UsageError
+from thorp.cli.here import Here, ThisMachine
 from thorp.cli.options import Options
 from thorp.cli.output import Output
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from thorp.app.paths import Paths
+    from thorp.cli.caller import Caller
     from thorp.cli.link import Link
 
 
@@ -31,8 +35,9 @@ class OnlyHereError(UsageError):
 class Frame:
     """One run of the command line."""
 
-    def __init__(self, environment: Environment | None = None) -> None:
+    def __init__(self, environment: Environment | None = None, here: Here | None = None) -> None:
         self.environment = environment or Environment()
+        self.here = here or ThisMachine()
         self.options = Options()
         self.output = Output(self.environment, self.options)
 
@@ -74,6 +79,23 @@ class Frame:
             return open_link("", "", self.paths())
         except NodeStoppedError:
             return None
+
+    def is_alone(self) -> bool:
+        """Whether no node was named and none runs on this home, so that its files are ours to look at."""
+        from thorp.app.lock import read_holder
+
+        return not self.node_url and read_holder(self.paths().lock) is None
+
+    @contextmanager
+    def models(self) -> "Generator[Caller]":
+        """Who does the work of the models commands: the node if there is one to talk to, else this very process."""
+        if not self.is_alone():
+            from thorp.cli.caller import NodeCaller
+
+            yield NodeCaller(self.link())
+            return
+        with self.here.caller(self.paths(), self.environment) as caller:
+            yield caller
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Return only when the person wants it."""

@@ -2,7 +2,8 @@
 
 import copy
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import cleandoc
 from typing import Any, cast
 
 import click
@@ -35,10 +36,11 @@ class TableGroup(click.Group):
         return list(dict.fromkeys(inner))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        path = self._prefix + cmd_name
-        if path in self._entries:
-            return _loaded(self._entries[path], cmd_name)
-        return noun(cmd_name) if not self._prefix and cmd_name in self.list_commands(ctx) else None
+        del ctx
+        entry = self._entries.get(self._prefix + cmd_name)
+        if not self._prefix and any(path.startswith(f"{cmd_name} ") for path in self._entries):
+            return noun(cmd_name, entry)
+        return _loaded(entry, cmd_name) if entry else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -71,18 +73,31 @@ class TableGroup(click.Group):
         return did_you_mean(name, words, words.__getitem__)
 
     def _help_of(self, name: str) -> str:
-        entry = self._entries.get(self._prefix + name)
-        return entry.help if entry else NOUNS[name]
+        if not self._prefix and name in NOUNS:
+            return NOUNS[name]
+        return self._entries[self._prefix + name].help
 
 
-def noun(name: str) -> TableGroup:
+def noun(name: str, alone: Entry | None = None) -> TableGroup:
+    """The commands of one noun. `alone` is what runs where none of them is named; without it the help is shown."""
     return TableGroup(
         f"{name} ",
         name=name,
-        help=NOUNS[name],
+        help=f"{NOUNS[name]}\n\nAlone: {alone.help}" if alone else NOUNS[name],
         epilog=LINE,
         params=[*shared_options(_options_of, hidden=True), help_option(show_help)],
+        callback=_run_by(alone) if alone else None,
+        invoke_without_command=alone is not None,
+        subcommand_metavar="[COMMAND …]" if alone else None,
     )
+
+
+def _run_by(alone: Entry) -> Callable[[], Any]:
+    @click.pass_context
+    def run(context: click.Context) -> Any:
+        return None if context.invoked_subcommand else context.invoke(_loaded(alone, alone.path))
+
+    return run
 
 
 def _loaded(entry: Entry, name: str) -> click.Command:
@@ -90,7 +105,7 @@ def _loaded(entry: Entry, name: str) -> click.Command:
     module, _, attribute = entry.target.partition(":")
     command = copy.copy(cast("click.Command", getattr(importlib.import_module(module), attribute)))
     command.name = name
-    command.help = f"{entry.help}\n\n{command.help or ''}".strip()
+    command.help = f"{entry.help}\n\n{cleandoc(command.help or '')}".strip()
     command.short_help = entry.help
     command.epilog = command.epilog or LINE
     command.params = [*command.params, *shared_options(_options_of, hidden=True), help_option(show_help)]

@@ -10,7 +10,7 @@ from thorp.app.lock import read_holder
 from thorp.app.paths import Paths, check_private
 from thorp.base.errors import NetworkError, NotFoundError, TryAgainError, UnauthenticatedError
 from thorp.cli.answered import answered
-from thorp.net.blocking import BlockingClient, SseFrame
+from thorp.net.blocking import TIMEOUT, BlockingClient, SseFrame
 
 FIRST_ERROR = 400
 
@@ -51,9 +51,9 @@ class Link:
         self._has_key = has_key  # over its own socket the owner needs none
         self.where = where
 
-    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """The node's answer; its error, if it was one, is raised."""
-        answer = self._client.request(method, path, body)
+    def ask(self, method: str, path: str, body: object = None, *, seconds: float = TIMEOUT) -> dict[str, Any]:
+        """The node's answer; its error, if it was one, is raised. `seconds` is how long it may think."""
+        answer = replace(self._client, timeout=seconds).request(method, path, body)
         if answer.status == UnauthenticatedError.status and not self._has_key:
             raise NoKeyError(f"{self.where} wants a key. Put one of that node into THORP_KEY and try again.")
         if answer.status >= FIRST_ERROR:
@@ -62,9 +62,9 @@ class Link:
             raise StrangeAnswerError(f"What answers at {self.where} is no Thorp node. Check the address.")
         return cast("dict[str, Any]", answer.data)
 
-    def frames(self, method: str, path: str, body: object = None) -> Iterator[SseFrame]:
-        """The events of a stream as they come."""
-        return self._client.events(method, path, body)
+    def frames(self, method: str, path: str, body: object = None, *, seconds: float = TIMEOUT) -> Iterator[SseFrame]:
+        """The events of a stream as they come. `seconds` is how long it may be silent, if that is more than usual."""
+        return replace(self._client, timeout=seconds).events(method, path, body)
 
 
 def open_link(url: str, key: str, paths: Paths) -> Link:

@@ -13,9 +13,10 @@ import click
 from thorp import __version__
 from thorp.app.environment import Environment
 from thorp.base.errors import InternalError, ThorpError, UsageError
-from thorp.cli.answered import exit_code_of, told_of
+from thorp.cli.answered import choices_of, exit_code_of, told_of
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.group import TableGroup, show_help
+from thorp.cli.here import Here
 from thorp.cli.options import help_option, shared_options
 from thorp.cli.usage import sentence_of
 
@@ -92,9 +93,9 @@ def forget_unwritten(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def run(arguments: Sequence[str], environment: Environment) -> int:
+def run(arguments: Sequence[str], environment: Environment, here: Here | None = None) -> int:
     """Run one command line. Answers with its exit code; whatever went wrong has been told."""
-    frame = Frame(environment)
+    frame = Frame(environment, here)
     try:
         answer = cli.main(list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=frame)
     except click.Abort:
@@ -117,6 +118,8 @@ def _tell(frame: Frame, error: ThorpError, arguments: Sequence[str]) -> int:
         frame.output.complain_json(told_of(error))
     else:
         frame.output.complain(error.message)
+        for line in choices_of(error):
+            frame.output.complain_plainly(line)
     return exit_code_of(error)
 
 

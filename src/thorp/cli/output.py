@@ -7,7 +7,8 @@ import sys
 import textwrap
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from enum import StrEnum
+from typing import Any, Final, TextIO
 
 import click
 
@@ -19,8 +20,30 @@ from thorp.cli.options import Options
 WIDE = 10_000  # columns, where nobody looks and nothing may be cut
 GAP = 2  # columns between two of a table, and as many at its edges
 PROSE = 30  # columns that the widest one needs, however long its texts are: they fold
+UNKNOWN_SCREEN: Final = os.terminal_size((80, 24))
 YES = frozenset({"y", "yes"})
 NO = frozenset({"n", "no", ""})
+STILL: Final = frozenset({"", "dumb", "unknown"})  # values of TERM: nobody knows how to move the cursor there
+PLAINLY: Final = str.maketrans({"…": "~", "·": "-", "━": "#", "─": "-"})  # where stderr is not UTF-8
+
+
+class Tone(StrEnum):
+    """What a colour says. Each is said by a word or a sign as well."""
+
+    GOOD = "good"
+    ATTENTION = "attention"
+    WRONG = "wrong"
+    STRONG = "strong"
+    FAINT = "faint"
+
+
+STYLES: Final[dict[Tone, dict[str, Any]]] = {
+    Tone.GOOD: {"fg": "green"},
+    Tone.ATTENTION: {"fg": "yellow"},
+    Tone.WRONG: {"fg": "red"},
+    Tone.STRONG: {"bold": True},
+    Tone.FAINT: {"dim": True},
+}
 
 
 class NotWrittenError(NoSpaceError):
@@ -43,6 +66,32 @@ class Output:
     def interactive(self) -> bool:
         """Whether a person sits there who can be asked."""
         return sys.stdin.isatty() and sys.stderr.isatty()
+
+    @property
+    def watched(self) -> bool:
+        """Whether a person sees what is said beside the data."""
+        return sys.stderr.isatty()
+
+    @property
+    def steerable(self) -> bool:
+        """Whether what stands there can be drawn again in its place."""
+        return self.watched and self._environment.term not in STILL
+
+    @property
+    def screen(self) -> os.terminal_size:
+        """The terminal behind stderr as it is at this moment; for what is drawn there in place."""
+        return screen_of(sys.stderr)
+
+    def paint(self, text: str, tone: Tone) -> str:
+        """For what goes to stderr."""
+        coloured = self._environment.wants_colour(terminal=self.watched)
+        return click.style(text, **STYLES[tone]) if coloured and text else text
+
+    def steer(self, text: str) -> None:
+        """To stderr with what moves its cursor; so what came from elsewhere must have been made printable."""
+        utf8 = (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"
+        with suppress(OSError):
+            click.echo(text if utf8 else text.translate(PLAINLY), nl=False, err=True, color=True)
 
     def show(self, data: object, draw: Callable[["Output", Any], None]) -> None:
         """An answer: as it came with `--json`, else drawn for a person."""
@@ -94,13 +143,14 @@ class Output:
 
     def ask(self, question: str) -> bool:
         """The person's answer; asked again until it is one. Enter is no."""
-        while (wanted := yes_or_no(self._answer(question))) is None:
+        while (wanted := yes_or_no(self.answer(f"{question} [y/N]"))) is None:
             self.complain_plainly("Type `y` for yes, or `n` for no.")
         return wanted
 
-    def _answer(self, question: str) -> str:
+    def answer(self, question: str) -> str:
+        """What the person types; nothing is an answer too."""
         try:
-            return click.prompt(f"{printable(question)} [y/N]", default="", show_default=False, err=True)
+            return click.prompt(printable(question), default="", show_default=False, err=True)
         except click.Abort:
             self.complain_plainly("")  # what the shell says next begins on a line of its own
             raise
@@ -119,7 +169,9 @@ class Output:
         """Rows drawn to the width of the terminal, each by itself where it is narrow; uncut where it is no terminal."""
         cells = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
         columns = self.columns
-        if columns is None or fits(titles, cells, columns):
+        if columns is None and is_plain(cells) and not self._environment.wants_colour(terminal=False):
+            self.raw("".join(f"{line}\n" for line in aligned([titles, *cells])))
+        elif columns is None or fits(titles, cells, columns):
             self._draw(titles, cells, columns)
         else:
             for line in records(titles, cells):
@@ -184,10 +236,16 @@ def columns_of(stream: TextIO) -> int | None:
     """How wide the terminal behind a stream is; None where there is none."""
     if not stream.isatty():
         return None
-    fallback = (80, 24)
+    return shutil.get_terminal_size(screen_of(stream)).columns
+
+
+def screen_of(stream: TextIO) -> os.terminal_size:
+    """Columns and lines as the terminal itself says; one that does not know counts as 80 by 24."""
     with suppress(OSError):
-        fallback = os.get_terminal_size(stream.fileno())
-    return shutil.get_terminal_size(fallback).columns
+        told = os.get_terminal_size(stream.fileno())
+        if told.columns > 0 and told.lines > 0:
+            return told
+    return UNKNOWN_SCREEN
 
 
 def at_words(text: str, columns: int | None, label: str = "") -> str:
@@ -218,6 +276,18 @@ def fits(titles: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> 
 
     widths = sorted(max(map(cell_len, column)) for column in zip(titles, *rows, strict=True))
     return sum(widths[:-1]) + min(widths[-1], PROSE) + GAP * len(widths) <= columns
+
+
+def is_plain(rows: Iterable[Sequence[str]]) -> bool:
+    """Whether every character takes one column of one line, so that counting them is measuring them."""
+    return all(cell.isascii() and "\n" not in cell and "\t" not in cell for row in rows for cell in row)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The rows as lines, their cells below each other: what many rows need, and much faster than drawing them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield (" " * GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
 
 
 def records(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -1,16 +1,14 @@
 """`thorp status`: how the node is doing."""
 
-from typing import Any, Final
+from typing import Any
 
 import click
 
+from thorp.base.amounts import size
+from thorp.cli.amounts import span
 from thorp.cli.frame import Frame, pass_frame
 from thorp.cli.output import Output
 from thorp.cli.when import when
-
-UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB")
-STEP: Final = 1000
-ROUND: Final = 10  # from here on nobody wants a decimal
 
 
 @click.command
@@ -57,25 +55,3 @@ def facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
 
 def waiting(keys: list[str]) -> str:
     return f"needed for {', '.join(keys)}"
-
-
-def size(count: int | None) -> str:
-    """Bytes for people; None is unknown."""
-    if count is None:
-        return "unknown"
-    amount, unit = float(count), 0
-    while amount >= STEP and unit < len(UNITS) - 1:
-        amount, unit = amount / STEP, unit + 1
-    digits = 1 if unit and amount < ROUND else 0
-    return f"{amount:.{digits}f} {UNITS[unit]}"
-
-
-def span(seconds: float) -> str:
-    """A duration for people, in its two largest units."""
-    parts: list[str] = []
-    rest = int(seconds)
-    for word, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, rest = divmod(rest, length)
-        if count or (word == "s" and not parts):
-            parts.append(f"{count} {word}")
-    return " ".join(parts[:2])

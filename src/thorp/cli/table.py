@@ -25,6 +25,7 @@ class Section:
 
 SECTIONS: Final = (
     Section("Node", ("init", "up", "down", "status", "open")),
+    Section("Models", ("search", "pull", "models", "transfers", "login", "logout")),
     Section("Use", ("capabilities", "call")),
     Section("Access", ("keys", "sessions", "token", "expose", "unexpose")),
     Section("Settings", ("config", "completion")),
@@ -32,6 +33,10 @@ SECTIONS: Final = (
 
 NOUNS: Final = {
     "config": "Settings: show, change, check.",
+    "login": "Tokens of others: keep the hub's.",
+    "logout": "Tokens of others: forget the hub's.",
+    "models": "Models here: list, show, check, repair, remove, import.",
+    "transfers": "Models on their way: list, pause, resume, cancel, slow down.",
     "keys": "API keys: make, list, revoke.",
     "sessions": "Browsers that are signed in: list, end.",
 }
@@ -47,6 +52,110 @@ COMMANDS: Final = (
         "Open the dashboard, signed in.",
         (("POST", "/api/v1/login/codes"),),
     ),
+    Entry("search", "thorp.cli.search:search", "Look for models on the hub.", (("GET", "/api/v1/hub/search"),)),
+    Entry(
+        "pull",
+        "thorp.cli.pull:pull",
+        "Fetch a model, whole and verified.",
+        (("POST", "/api/v1/models/resolve"), ("POST", "/api/v1/models/download")),
+    ),
+    # A noun that is an entry as well runs it when it stands alone.
+    Entry("models", "thorp.cli.models:list_models", "List the models of this node.", (("GET", "/api/v1/models"),)),
+    Entry("models list", "thorp.cli.models:list_models", "List the models of this node.", (("GET", "/api/v1/models"),)),
+    Entry(
+        "models show",
+        "thorp.cli.models:show",
+        "Show one model: its files, its licence, whether it fits.",
+        (("GET", "/api/v1/models/{ref:path}"),),
+    ),
+    Entry(
+        "models verify",
+        "thorp.cli.models_files:verify",
+        "Compare every byte of a model with its receipt.",
+        (("POST", "/api/v1/models/{ref:path}/verify"), ("POST", "/api/v1/models/verify")),
+    ),
+    Entry(
+        "models repair",
+        "thorp.cli.models_files:repair",
+        "Fetch again only what is wrong with a model.",
+        (("POST", "/api/v1/models/{ref:path}/repair"),),
+    ),
+    Entry(
+        "models rm",
+        "thorp.cli.models_files:remove",
+        "Remove a model from this node.",
+        (("DELETE", "/api/v1/models/{ref:path}"),),
+    ),
+    Entry(
+        "models prune",
+        "thorp.cli.models_files:prune",
+        "Remove leftovers, and models long unused.",
+        (("POST", "/api/v1/models/prune"),),
+    ),
+    Entry(
+        "models import",
+        "thorp.cli.models_moves:import_models",
+        "Take in models that are on this machine already.",
+        (("POST", "/api/v1/models/import"),),
+    ),
+    Entry("models export", "thorp.cli.models_moves:export", "Write a model into one file, for a stick."),
+    Entry(
+        "models alias",
+        "thorp.cli.models:alias",
+        "Give a model a name of your own.",
+        (("PUT", "/api/v1/models/aliases/{name}"),),
+    ),
+    Entry(
+        "models unalias",
+        "thorp.cli.models:unalias",
+        "Take back a name of your own.",
+        (("DELETE", "/api/v1/models/aliases/{name}"),),
+    ),
+    Entry(
+        "models rescan",
+        "thorp.cli.models:rescan",
+        "Make the index of the library anew.",
+        (("POST", "/api/v1/models/rescan"),),
+    ),
+    Entry(
+        "transfers",
+        "thorp.cli.transfers:list_transfers",
+        "List models on their way.",
+        (("GET", "/api/v1/transfers"),),
+    ),
+    Entry(
+        "transfers list",
+        "thorp.cli.transfers:list_transfers",
+        "List models on their way.",
+        (("GET", "/api/v1/transfers"),),
+    ),
+    Entry("transfers show", "thorp.cli.transfers:show", "Show one transfer.", (("GET", "/api/v1/transfers/{id}"),)),
+    Entry(
+        "transfers pause",
+        "thorp.cli.transfers:pause",
+        "Pause a transfer.",
+        (("PUT", "/api/v1/transfers/{id}/pause"),),
+    ),
+    Entry(
+        "transfers resume",
+        "thorp.cli.transfers:resume",
+        "Go on with a transfer.",
+        (("PUT", "/api/v1/transfers/{id}/resume"),),
+    ),
+    Entry(
+        "transfers cancel",
+        "thorp.cli.transfers:cancel",
+        "End a transfer, and remove what it fetched.",
+        (("DELETE", "/api/v1/transfers/{id}"),),
+    ),
+    Entry(
+        "transfers limit",
+        "thorp.cli.transfers:limit",
+        "Set how fast transfers may be.",
+        (("PUT", "/api/v1/transfers/limit"), ("PUT", "/api/v1/transfers/{id}/limit")),
+    ),
+    Entry("login hub", "thorp.cli.hub_login:login", "Keep a token of the hub, for gated models."),
+    Entry("logout hub", "thorp.cli.hub_login:logout", "Forget the token of the hub."),
     Entry(
         "capabilities",
         "thorp.cli.capabilities:capabilities",

@@ -5,6 +5,7 @@ from typing import Any
 from thorp.base.errors import ThorpError
 from thorp.cli.frame import Frame
 from thorp.cli.link import NodeStoppedError
+from thorp.cli.models import library
 from thorp.cli.status import draw
 
 Step = tuple[str, str]
@@ -16,6 +17,7 @@ CLAIM: Step = ("thorp open", "claim the dashboard in your browser")
 KEY: Step = ("thorp keys create NAME", "make a key for a program or a device")
 LIST: Step = ("thorp capabilities", "see what this node can do")
 RESTART: Step = ("thorp down", "then `thorp up`: changed settings are waiting")
+PULL: Step = ("thorp pull QUERY", "find a model and fetch it")
 AGAIN: Step = ("thorp status", "look again")
 
 
@@ -25,10 +27,10 @@ def welcome(frame: Frame) -> None:
     try:
         answer = frame.link().ask("GET", "/api/v1/status")
         draw(output, answer)
-        steps = next_steps(answer)
+        steps = next_steps(answer, has_models=has_models(frame))
     except NodeStoppedError as error:
         output.line(error.message.partition(" Start it")[0])
-        steps = (UP, CHECK, HELP)
+        steps = (UP, CHECK if has_models(frame) else PULL, HELP)
     except ThorpError as error:
         output.complain(error.message)
         steps = (AGAIN, CHECK, HELP)
@@ -36,10 +38,19 @@ def welcome(frame: Frame) -> None:
     output.facts((f"  {command}", why) for command, why in steps)
 
 
-def next_steps(answer: dict[str, Any]) -> tuple[Step, Step, Step]:
+def has_models(frame: Frame) -> bool:
+    """Whether there is a model to work with; who cannot know is not sent to fetch one."""
+    try:
+        return bool(library(frame)["models"])
+    except ThorpError:
+        return True
+
+
+def next_steps(answer: dict[str, Any], *, has_models: bool) -> tuple[Step, Step, Step]:
     """The three most useful next commands for a running node."""
+    last = LIST if has_models else PULL
     if not answer["claimed"]:
-        return CLAIM, KEY, LIST
+        return CLAIM, KEY if has_models else PULL, LIST
     if answer["config"]["needs_restart"]:
-        return RESTART, OPEN, LIST
-    return OPEN, KEY, LIST
+        return RESTART, OPEN, last
+    return OPEN, KEY, last

@@ -6,7 +6,9 @@ from thorp.base.fanout import Fanout
 from thorp.bus.dispatch import Bus
 from thorp.identity.ids import NodeId
 from thorp.identity.principals import NOBODY, Principal
-from thorp.node import NodeFeature, Self, offers
+from thorp.node.capabilities import offers
+from thorp.node.service import NodeFeature
+from thorp.node.types import Self
 from thorp.testing.asgi import Client, Heard
 from thorp.testing.clock import FakeClock, FakeRandomness
 from thorp.testing.shelves import MemoryClaimShelf, MemorySessionShelf

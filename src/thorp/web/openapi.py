@@ -20,7 +20,7 @@ from thorp.wire.faults import Fault
 from thorp.wire.model import Message
 
 Json: TypeAlias = dict[str, Any]
-IN_PATH: Final = re.compile(r"{(\w+)}")
+IN_PATH: Final = re.compile(r"{(\w+)(?::path)?}")  # `:path` takes slashes, too
 REF: Final = "#/components/schemas/{model}"
 CALL: Final = "/api/v1/call/{name}"
 
@@ -140,7 +140,7 @@ def call_operation(capability: Capability, schemas: Schemas) -> Json:
 
 
 def operation_id(method: str, path: str) -> str:
-    return method.lower() + "_" + re.sub(r"\W+", "_", path.removeprefix("/api/v1")).strip("_")
+    return method.lower() + "_" + re.sub(r"\W+", "_", path.removeprefix("/api/v1").replace(":path}", "}")).strip("_")
 
 
 @cache
@@ -156,7 +156,7 @@ def document(capabilities: Iterable[Capability] | None = None) -> Json:
         if route.path == CALL or (isinstance(route, RawRoute) and route.html):
             continue
         made = noun_operation(route, schemas) if isinstance(route, NounRoute) else raw_operation(route, schemas)
-        paths.setdefault(route.path, {})[route.method.lower()] = made
+        paths.setdefault(route.path.replace(":path}", "}"), {})[route.method.lower()] = made
     for capability in every_capability() if capabilities is None else capabilities:
         paths[CALL.replace("{name}", capability.name)] = {"post": call_operation(capability, schemas)}
     return {

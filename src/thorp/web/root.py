@@ -1,10 +1,9 @@
 """The web face as one ASGI application: every line of the table, and an honest answer to everything else."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
+from starlette.routing import Match
 from starlette.routing import Route as Mounted
-from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from thorp.base.errors import NotFoundError, UsageError
@@ -30,34 +29,37 @@ class WrongMethodError(UsageError):
     status = 405
 
 
-class ByMethod:
-    """All routes of one address."""
+class Addresses:
+    """All routes, the first that fits wins; who asks in a wrong way learns every right one."""
 
-    def __init__(self, endpoints: dict[str, Endpoint]) -> None:
-        self._endpoints = endpoints
+    def __init__(self, routes: Sequence[Mounted]) -> None:
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method = scope["method"]
-        endpoint = self._endpoints.get("GET" if method == "HEAD" else method)
-        if endpoint is not None:
-            await endpoint(scope, receive, send)
+        allowed: set[str] = set()
+        for route in self._routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                await route.app(scope, receive, send)
+                return
+            if match is Match.PARTIAL:
+                allowed |= (route.methods or set()) - {"HEAD"}
+        if not allowed:
+            await nothing_here(scope, receive, send)
             return
-        allowed = ", ".join(sorted(self._endpoints))
-        answer = error_answer(WrongMethodError(f"{scope['path']} answers to {allowed}, not to {method}."))
-        answer.headers["Allow"] = allowed
+        named = ", ".join(sorted(allowed))
+        answer = error_answer(WrongMethodError(f"{scope['path']} answers to {named}, not to {scope['method']}."))
+        answer.headers["Allow"] = named
         await answer(scope, receive, send)
 
 
 async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
     """Only who is known is helped along: looking for the nearest address costs more than to ask for it."""
     nobody = scope["state"].get("thorp.principal", NOBODY) == NOBODY
-    hint = "" if nobody else did_you_mean(scope["path"], {route.path for route in EVERY_ROUTE})
+    hint = "" if nobody else did_you_mean(scope["path"], {route.path.replace(":path}", "}") for route in EVERY_ROUTE})
     await error_answer(NoSuchRouteError(f"There is nothing at this address.{hint}"))(scope, receive, send)
 
 
 def web_app(doors: Doors, routes: Sequence[Route] = EVERY_ROUTE) -> ASGIApp:
-    at: dict[str, dict[str, Endpoint]] = defaultdict(dict)
-    for route in routes:
-        at[route.path][route.method] = Endpoint(route, doors)
-    mounted = [Mounted(path, ByMethod(endpoints)) for path, endpoints in at.items()]
-    return Router(mounted, redirect_slashes=False, default=nothing_here)
+    return Addresses([Mounted(one.path, Endpoint(one, doors), methods=[one.method]) for one in routes])

@@ -5,6 +5,8 @@ A change is told to watchers and forgotten; an *event*, by contrast, is a signed
 
 from typing import ClassVar, Literal
 
+from thorp.identity.scopes import Scope
+from thorp.wire.capabilities.transfers import TransferRow
 from thorp.wire.model import Message
 
 
@@ -12,6 +14,7 @@ class Change(Message):
     """Something that just changed. `kind` is what a watcher selects by."""
 
     kind: ClassVar[str]
+    scope: ClassVar[Scope] = Scope.NODE_READ  # who may watch it
 
 
 class ServiceChanged(Change):
@@ -60,6 +63,19 @@ class NodeClaimed(Change):
     kind = "node.claimed"
 
 
+class LibraryChanged(Change):
+    kind = "library.changed"
+    scope = Scope.MODELS_READ
+
+    what: Literal["added", "removed", "changed"]
+    model_ids: tuple[str, ...]
+
+
+class TransferChanged(TransferRow, Change):
+    kind = "transfer.changed"
+    scope = Scope.MODELS_READ
+
+
 class NodeStopping(Change):
     kind = "node.stopping"
 
@@ -74,5 +90,7 @@ EVERY_CHANGE: tuple[type[Change], ...] = (
     SessionsChanged,
     ExposureChanged,
     NodeClaimed,
+    LibraryChanged,
+    TransferChanged,
     NodeStopping,
 )

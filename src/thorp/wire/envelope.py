@@ -26,17 +26,18 @@ def error_body(error: ThorpError, *, at_home: bool = False) -> dict[str, object]
 
     Only `at_home`, on the owner's own terminal, does it tell in which folders things lie.
     """
-    message, details = (error.message, error.details) if at_home else (told(error), _abroad(error.details))
+    message, details = (error.message, error.details) if at_home else (told(error), abroad(error.details))
     return {"error": {"code": error.code, "fault": fault_of(error).value, "message": message, "details": details}}
 
 
-def _abroad(value: object) -> object:
+def abroad(value: object) -> object:
+    """The same with the names of files alone."""
     if isinstance(value, str):
         return without_folders(f"`{value}`")[1:-1] if value.startswith("/") else without_folders(value)
     if isinstance(value, Mapping):
-        return {key: _abroad(one) for key, one in cast("Mapping[str, object]", value).items()}
+        return {key: abroad(one) for key, one in cast("Mapping[str, object]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [_abroad(one) for one in cast("list[object]", value)]
+        return [abroad(one) for one in cast("list[object]", value)]
     return value
 
 

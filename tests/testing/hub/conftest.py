@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import huggingface_hub
 import pytest
+from huggingface_hub.utils import _http as library
 
+from thorp.net import hub_transport
 from thorp.testing.hub import FakeHub
 
 
@@ -35,6 +38,14 @@ def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str
             return Got(answer.status, answer.headers, error.partial, whole=False)
     finally:
         connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _library_of_its_own() -> Iterator[None]:
+    """The hub's library as its makers meant it, whatever another test in this process made of it."""
+    huggingface_hub.set_client_factory(library.default_client_factory)
+    yield
+    hub_transport.install.cache_clear()
 
 
 @pytest.fixture(name="ask")

@@ -8,7 +8,6 @@ import pytest
 
 from thorp.identity.principals import owner
 from thorp.testing.web import WebWorld
-from thorp.web.routes.node import last_seen
 from thorp.wire.changes import KeysChanged, NodeStopping
 
 
@@ -98,13 +97,6 @@ def test_a_watcher_that_leaves_is_forgotten() -> None:
         return world.changes.listeners
 
     assert told(story()) == 0
-
-
-@pytest.mark.parametrize(
-    ("header", "number"), [(None, None), ("", None), ("boot-7", 7), ("boot-\u0667", None), ("a-boot-7", None)]
-)
-def test_only_an_id_of_this_start_counts(header: str | None, number: int | None) -> None:
-    assert last_seen(header, "boot") == number
 
 
 def test_shutdown_asks_the_node_to_stop() -> None:

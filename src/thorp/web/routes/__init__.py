@@ -1,6 +1,6 @@
 """Every route of the web face, feature by feature."""
 
-from thorp.web.routes import access, calls, config, node, plain, probes
+from thorp.web.routes import access, calls, config, models, node, plain, probes
 from thorp.web.table import Route
 
 EVERY_ROUTE: tuple[Route, ...] = (
@@ -9,5 +9,6 @@ EVERY_ROUTE: tuple[Route, ...] = (
     *calls.ROUTES,
     *access.ROUTES,
     *config.ROUTES,
+    *models.ROUTES,
     *plain.ROUTES,
 )

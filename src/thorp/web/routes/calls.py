@@ -58,7 +58,7 @@ async def frames(
                     return
                 yield event("frame", item.model_dump(mode="json"))
     except ThorpError as error:
-        yield event("error", error_body(error))
+        yield event("error", error_body(error) | {"status": error.status})
 
 
 def called(request: Request) -> str:

@@ -1,0 +1,51 @@
+"""Names of the owner's own for models. They are kept in the receipts, so losing the database loses none."""
+
+import re
+from typing import Final
+
+from thorp.base.errors import UsageError
+from thorp.models.library import Library
+from thorp.models.receipts import Receipt
+
+SHAPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class BadAliasError(UsageError):
+    """A name that could be taken for something else."""
+
+    code = "models.bad_alias"
+
+
+def check_alias(name: str) -> str:
+    if not SHAPE.fullmatch(name):
+        raise BadAliasError(
+            f"`{name[:80]}` cannot be an alias: it takes up to 64 letters, digits, dots, dashes and underscores, "
+            "and begins with a letter or a digit."
+        )
+    return name
+
+
+def give(library: Library, name: str, receipt: Receipt) -> Receipt:
+    """Let `name` mean this model, and no other any more."""
+    for other in named(library, check_alias(name)):
+        if other.key != receipt.key:
+            library.put(without(other, name))
+    given = receipt.with_aliases((*without(receipt, name).aliases, name))
+    library.put(given)
+    return given
+
+
+def take_back(library: Library, name: str) -> tuple[Receipt, ...]:
+    """Those that had the name."""
+    had = named(library, name)
+    for one in had:
+        library.put(without(one, name))
+    return had
+
+
+def named(library: Library, name: str) -> tuple[Receipt, ...]:
+    return tuple(one for one in library.receipts() if name.casefold() in map(str.casefold, one.aliases))
+
+
+def without(receipt: Receipt, name: str) -> Receipt:
+    return receipt.with_aliases(tuple(one for one in receipt.aliases if one.casefold() != name.casefold()))

@@ -1,0 +1,186 @@
+"""Looking for models and beginning to pull them."""
+
+import asyncio
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+from thorp.models.library import AmbiguousError
+from thorp.models.ports import Hub
+from thorp.models.receipts import Receipt
+from thorp.models.resolve import Ask, Meaning, Resolver
+from thorp.models.rows import complete_data
+from thorp.models.transfers import Transfers
+from thorp.models.types import Candidate, Hit
+from thorp.wire.capabilities.hub import HubHit, HubHits, HubSearch
+from thorp.wire.capabilities.models import Choice, PullAnswer, PullRequest, ResolveAnswer, ResolveRequest
+from thorp.wire.capability import Call
+
+
+@dataclass(frozen=True, slots=True)
+class PullDesk:
+    resolver: Resolver
+    transfers: Transfers
+    hub: Hub
+
+    async def search(self, call: Call[HubSearch]) -> HubHits:
+        hits = await asyncio.to_thread(self.hub.search, call.input.q, call.input.limit)
+        return HubHits(hub=self.hub.where, results=tuple(map(hit_row, hits)))
+
+    async def resolve(self, call: Call[ResolveRequest]) -> ResolveAnswer:
+        try:
+            meaning = await asyncio.to_thread(self.resolver.meaning, ask_of(call.input))
+        except AmbiguousError as error:  # several of the library: here that is an answer
+            return self._several_kept(call.input.ref, error)
+        return await asyncio.to_thread(self._answer, meaning)
+
+    async def pull(self, call: Call[PullRequest]) -> PullAnswer:
+        meaning = await asyncio.to_thread(self.resolver.meaning, ask_of(call.input))
+        if call.input.yes:
+            meaning = await asyncio.to_thread(self.resolver.first_choice, meaning)
+        if meaning.kept is not None:
+            return PullAnswer(**complete_data(call.input.ref, meaning.kept.receipt))
+        plan = meaning.plan()
+        if plan is None:
+            raise await asyncio.to_thread(self._several, meaning)
+        record = await self.transfers.start(plan, call.input.limit or 0)
+        return PullAnswer(
+            transfer_id=record.id,
+            ref=call.input.ref,
+            model_id=plan.model_id,
+            repo=plan.repo,
+            revision=plan.revision,
+            size_bytes=plan.size,
+            license=plan.license,
+            gated=plan.gated,
+            state=record.state.value,
+        )
+
+    def _answer(self, meaning: Meaning) -> ResolveAnswer:
+        if meaning.kept is not None:
+            return self._kept_answer(meaning.ask.ref, meaning.kept.receipt)
+        repo = meaning.repo
+        return ResolveAnswer(
+            ref=meaning.ask.ref,
+            repo=repo.repo if repo else None,
+            revision=repo.revision if repo else None,
+            license=repo.license if repo else None,
+            gated=bool(repo and repo.gated),
+            in_library=False,
+            repos=tuple(map(hit_row, meaning.hits)),
+            choices=self._choices(meaning),
+            free_bytes=self._free(),
+        )
+
+    def _kept_answer(self, ref: str, receipt: Receipt) -> ResolveAnswer:
+        fit = self.resolver.fit(receipt.size_bytes)
+        choice = Choice(
+            ref=ref,
+            model_id=receipt.model_id,
+            quant=receipt.quant or "unknown",
+            size_bytes=receipt.size_bytes,
+            files=len(receipt.files),
+            fit=fit.value if fit else None,
+            recommended=True,
+        )
+        return ResolveAnswer(
+            ref=ref,
+            repo=receipt.repo,
+            revision=receipt.revision,
+            license=receipt.license,
+            gated=receipt.gated,
+            in_library=True,
+            repos=(),
+            choices=(choice,),
+            free_bytes=self._free(),
+        )
+
+    def _several_kept(self, ref: str, error: AmbiguousError) -> ResolveAnswer:
+        listed = cast("list[dict[str, Any]]", error.details["choices"])
+        return ResolveAnswer(
+            ref=ref,
+            repo=None,
+            revision=None,
+            license=None,
+            gated=False,
+            in_library=True,
+            repos=(),
+            choices=tuple(self._kept_choice(one) for one in listed),
+            free_bytes=self._free(),
+        )
+
+    def _kept_choice(self, listed: dict[str, Any]) -> Choice:
+        fit = self.resolver.fit(listed["size_bytes"])
+        more = {"quant": listed["quant"] or "unknown", "fit": fit.value if fit else None, "recommended": False}
+        return Choice.model_validate(listed | more)
+
+    def _choices(self, meaning: Meaning) -> tuple[Choice, ...]:
+        if not meaning.choices:
+            return ()
+        best = self.resolver.recommended(meaning.choices)
+        return tuple(self._choice(meaning, one, recommended=one is best) for one in meaning.choices)
+
+    def _choice(self, meaning: Meaning, candidate: Candidate, *, recommended: bool) -> Choice:
+        fit = self.resolver.fit(candidate.size)
+        return Choice(
+            ref=choice_ref(meaning, candidate),
+            model_id=candidate.model_id,
+            quant=candidate.quant,
+            size_bytes=candidate.size,
+            files=len(candidate.every_file),
+            fit=fit.value if fit else None,
+            recommended=recommended,
+        )
+
+    def _several(self, meaning: Meaning) -> AmbiguousError:
+        """An error that lists what there is to choose from."""
+        if meaning.hits:
+            repos = [hit_row(one).model_dump(mode="json") for one in meaning.hits]
+            return AmbiguousError(
+                f"`{meaning.ask.ref}` finds {len(repos)} repositories. Name one of them, or say `--yes` to take the "
+                "most downloaded one.",
+                repos=repos,
+            )
+        choices = [one.model_dump(mode="json") for one in self._choices(meaning)]
+        return AmbiguousError(
+            f"`{meaning.ask.ref}` has {len(choices)} to choose from. Name one of them, or say `--yes` to take the "
+            "recommended one.",
+            choices=choices,
+        )
+
+    def _free(self) -> int | None:
+        folder = self.resolver.library.layout.hub
+        for place in (folder, *folder.parents):
+            with suppress(OSError):
+                return shutil.disk_usage(place).free
+        return None
+
+
+def ask_of(asked: ResolveRequest) -> Ask:
+    return Ask(asked.ref, asked.quant, asked.revision, asked.source)
+
+
+def hit_row(hit: Hit) -> HubHit:
+    return HubHit(
+        repo=hit.repo,
+        downloads=hit.downloads,
+        likes=hit.likes,
+        gated=hit.gated,
+        license=hit.license,
+        updated=hit.updated,
+        parameters=hit.parameters,
+        tags=hit.tags,
+    )
+
+
+def choice_ref(meaning: Meaning, candidate: Candidate) -> str:
+    """What to type to get this one and no other."""
+    repo = meaning.repo.repo if meaning.repo else meaning.ask.ref
+    at = f"@{meaning.version}" if meaning.ask.revision or "@" in meaning.ask.ref else ""
+    if candidate.name == "_":
+        return f"{repo}{at}"
+    alike = [one for one in meaning.choices if one.quant == candidate.quant]
+    if len(alike) == 1 and candidate.quant != "unknown":
+        return f"{repo}{at}:{candidate.quant}"
+    return f"{repo}/{candidate.files[0].path}"

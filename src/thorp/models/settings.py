@@ -1,0 +1,26 @@
+"""The settings of models and transfers."""
+
+from dataclasses import dataclass
+
+from thorp.base.settings import setting
+
+HUGGING_FACE = "https://huggingface.co"
+MOST_PARALLEL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    dir: str = setting(
+        "",
+        "The models folder, a Hugging Face cache; empty: `hub` in Thorp's home. HF_HUB_CACHE and HF_HOME win.",
+        owner=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSettings:
+    limit: int = setting(0, "Bytes a second for all transfers together; 0: no limit.", live=True, minimum=0)
+    ranges: int = setting(4, "How many ranges of one file are fetched at once.", live=True, minimum=1, maximum=16)
+    parallel: int = setting(
+        2, "How many transfers run at once; the others queue.", live=True, minimum=1, maximum=MOST_PARALLEL
+    )
