@@ -16,7 +16,7 @@ from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import Route
 
 FORM: Header = ("Content-Type", "application/x-www-form-urlencoded")
-IN_PATH = {"id": "k0000000a", "key": "node.name", "name": "node.echo"}
+IN_PATH = {"id": "k0000000a", "key": "node.name", "name": "node.echo", "ref": "org/repo"}
 READS = ("GET", "HEAD")
 FORMS = frozenset(route.path for route in EVERY_ROUTE if route.method == "POST" and route.path.startswith("/plain/"))
 EVERY_SCOPE = tuple(scope.value for scope in Scope)
@@ -27,6 +27,7 @@ TEMPTING: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/api/v1/config/{key}"): {"value": "evil"},
     ("POST", "/api/v1/exposure"): {"host": "127.0.0.1", "port": 0},
     ("POST", "/api/v1/call/{name}"): {"input": {"text": "evil"}},
+    ("PUT", "/api/v1/transfers/limit"): {"rate": 1},
 }
 
 
@@ -51,7 +52,7 @@ class Knock:
 
 def knock(route: Route, body: object = None) -> Knock:
     """What a route answers to, sent so that it would do its work; with `body` instead of that if given."""
-    path = re.sub(r"{(\w+)}", lambda found: IN_PATH[found[1]], route.path)
+    path = re.sub(r"{(\w+)(?::path)?}", lambda found: IN_PATH[found[1]], route.path)
     if route.method in READS:
         return Knock(route.method, path, None)
     if route.path in FORMS:

@@ -22,7 +22,7 @@ from thorp.app.services import CapabilityService, StoreService
 from thorp.base.clock import SystemClock, SystemRandomness
 from thorp.base.errors import ConflictError
 from thorp.base.files import DISK
-from thorp.node import offers as node_offers
+from thorp.node.capabilities import offers as node_offers
 from thorp.web.root import web_app
 from thorp.wire.capability import Call, Capability, Nothing, Offer
 

@@ -231,4 +231,6 @@ def test_A19_the_code_is_shown_to_the_owner_and_kept_nowhere(home: House) -> Non
     assert code not in told
     for secret in (code, later):
         assert secret not in home.written()
-        assert secret.encode() not in b"".join(file.read_bytes() for file in home.node.paths.data.iterdir())
+        assert secret.encode() not in b"".join(
+            file.read_bytes() for file in home.node.paths.data.rglob("*") if file.is_file()
+        )

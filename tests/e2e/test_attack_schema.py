@@ -11,6 +11,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from tests.e2e.attack_house import House, house
 from tests.e2e.attack_wire import PATIENCE, ask
+from tests.e2e.pulls import fill, stock
+from thorp.testing.hub import FakeHub
 from thorp.web.openapi import document
 
 EXAMPLES = 20  # of each operation and mode; the whole file stays well below a minute
@@ -20,6 +22,9 @@ LEFT_OUT = {
     "POST /api/v1/exposure": "it would listen on any address and port of this machine",
     "POST /api/v1/call/exposure.open": "the same",
     "GET /api/v1/stream": "its answer has no end",
+    "GET /api/v1/transfers/stream": "the same",
+    "POST /api/v1/models/import": "it would look through any folder of this machine",
+    "POST /api/v1/call/library.import": "the same",
 }
 OPERATIONS = [
     label
@@ -33,8 +38,11 @@ ALWAYS = ("not_a_server_error", "status_code_conformance", "content_type_conform
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
-    with house(tmp_path_factory.mktemp("schema")) as opened:
-        yield opened
+    folder = tmp_path_factory.mktemp("schema")
+    with FakeHub() as hub:
+        fill(hub, stock(folder / "stock"))
+        with house(folder, HF_ENDPOINT=hub.url) as opened:
+            yield opened
 
 
 @pytest.fixture(scope="module")

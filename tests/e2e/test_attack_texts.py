@@ -100,7 +100,11 @@ def odd_requests() -> Iterator[tuple[str, str, list[Header], bytes | None]]:
         one = knock(route)
         kind = FORM if route.path in FORMS else JSON
         for odd in ODD_PATHS:
-            path = re.sub(r"{\w+}", lambda _, odd=odd: odd, route.path) if "{" in route.path else f"{one.path}/{odd}"
+            path = (
+                re.sub(r"{\w+(?::path)?}", lambda _, odd=odd: odd, route.path)
+                if "{" in route.path
+                else f"{one.path}/{odd}"
+            )
             yield one.method, path, list(one.kind), one.body
             yield one.method, f"{one.path}?{odd}={odd}", list(one.kind), one.body
         if one.method not in READS:

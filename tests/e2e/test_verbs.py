@@ -3,14 +3,16 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import pytest
 
+from tests.e2e.pulls import MANY, MIB, ONE, a_model, fill, followed, stock
 from thorp.cli.table import COMMANDS, Entry, Twin
-from thorp.testing.process import NodeProcess
+from thorp.testing.hub import FakeHub
+from thorp.testing.process import NodeProcess, running_node
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import NounRoute, RawRoute
 
@@ -24,6 +26,7 @@ NO_VERB: Final[dict[Twin, str]] = {
     ("POST", "/api/v1/login"): "a browser's way in",
     ("DELETE", "/api/v1/session"): "a browser's way out",
     ("GET", "/api/v1/stream"): "for what stays open; a command ends",
+    ("GET", "/api/v1/transfers/stream"): "what `thorp pull` follows",
     ("GET", "/api/v1/openapi.json"): "a description for programs",
 }
 # Verbs that need no node, and why.
@@ -33,6 +36,9 @@ NO_TWIN: Final = {
     "token": "reads a file only the owner can read",
     "config check": "reads the file as the next start will",
     "config paths": "says where this machine keeps things",
+    "login hub": "keeps a secret that no listener shall ever carry",
+    "logout hub": "removes that secret",
+    "models export": "reads files and writes one where the person stands",
     "completion": "belongs to the shell",
 }
 
@@ -60,6 +66,8 @@ class Use:
     prepare: Callable[[NodeProcess], tuple[str, ...]] = lambda _node: ()  # further words
     variables: dict[str, str] = field(default_factory=dict)
     calls: str = ""  # what a call by name calls
+    then: Callable[[NodeProcess], tuple[str, ...]] | None = None  # words of a second run, which means another twin
+    beside: frozenset[str] = frozenset()  # what it looks at on the way
 
 
 def a_key(node: NodeProcess) -> tuple[str, ...]:
@@ -71,6 +79,42 @@ def a_session(node: NodeProcess) -> tuple[str, ...]:
     verb = "login" if node.status()["claimed"] else "claim"
     token: str = node.over_tcp().request("POST", f"/api/v1/{verb}", {"code": code}).data["token"]
     return (token.split("_")[1], "--yes")
+
+
+LARGE: Final = "slow/Large-1B-GGUF"
+
+
+def a_ref(node: NodeProcess) -> tuple[str, ...]:
+    """A model that is in the library."""
+    answer = node.owner().request("POST", "/api/v1/models/download", {"ref": ONE}).data
+    if answer["transfer_id"]:
+        assert followed(node, answer["transfer_id"])["state"] == "done"
+    return (ONE,)
+
+
+def a_named_ref(node: NodeProcess) -> tuple[str, ...]:
+    node.owner().request("PUT", "/api/v1/models/aliases/fast", {"ref": a_ref(node)[0]})
+    return ("fast",)
+
+
+def a_folder(node: NodeProcess) -> tuple[str, ...]:
+    return (str(a_model(node.home.parent / "found", "Found-1B-Q4_K_M.gguf", seed=77).parent), "--name", "me/Found-1B")
+
+
+def a_transfer(node: NodeProcess) -> tuple[str, ...]:
+    """One that would take minutes."""
+    asked = {"ref": LARGE, "limit": 65_536}
+    return (node.owner().request("POST", "/api/v1/models/download", asked).data["transfer_id"],)
+
+
+def a_paused_transfer(node: NodeProcess) -> tuple[str, ...]:
+    [transfer] = a_transfer(node)
+    node.owner().request("PUT", f"/api/v1/transfers/{transfer}/pause", {})
+    return (transfer,)
+
+
+def a_limited_transfer(node: NodeProcess) -> tuple[str, ...]:
+    return ("64k", *a_transfer(node))
 
 
 USES: Final = {
@@ -86,12 +130,51 @@ USES: Final = {
     "keys create": Use(("kitchen",)),
     "keys list": Use(),
     "keys revoke": Use(prepare=a_key),
+    "models": Use(),
+    "models alias": Use(("swift",), prepare=a_ref),
+    "models import": Use(prepare=a_folder),
+    "models list": Use(),
+    "models prune": Use(("--yes",)),
+    "models repair": Use(prepare=a_ref),
+    "models rescan": Use(),
+    "models rm": Use(("--yes",), prepare=a_ref),
+    "models show": Use(prepare=a_ref),
+    "models unalias": Use(prepare=a_named_ref),
+    "models verify": Use(prepare=a_ref),
     "open": Use(("--print",)),
+    "pull": Use((f"{MANY}:q2_k",), beside=frozenset({"transfer.list@1.0"})),
+    "search": Use(("mistral",)),
     "sessions end": Use(prepare=a_session),
     "sessions list": Use(),
     "status": Use(),
+    "transfers": Use(),
+    "transfers cancel": Use(("--yes",), prepare=a_transfer),
+    "transfers limit": Use(("none",), then=a_limited_transfer),
+    "transfers list": Use(),
+    "transfers pause": Use(prepare=a_transfer),
+    "transfers resume": Use(prepare=a_paused_transfer),
+    "transfers show": Use(prepare=a_transfer),
     "unexpose": Use(("--yes",)),
 }
+
+
+def only_json(text: str) -> bool:
+    """One document, or one on each line."""
+    while text:
+        _, end = json.JSONDecoder().raw_decode(text)
+        text = text[end:].lstrip()
+    return True
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """A node with a hub of its own, which has something small and something that takes long."""
+    folder = tmp_path_factory.mktemp("hub")
+    with FakeHub() as hub:
+        fill(hub, stock(folder))
+        hub.add(LARGE, {"Large-1B-Q4_K_M.gguf": a_model(folder, "Large-1B-Q4_K_M.gguf", 64 * MIB)})
+        with running_node(tmp_path_factory.mktemp("shared") / "n", HF_ENDPOINT=hub.url) as node:
+            yield node
 
 
 def called(node: NodeProcess) -> Counter[str]:
@@ -107,15 +190,17 @@ def called(node: NodeProcess) -> Counter[str]:
 def test_a_verb_really_calls_its_twins(entry: Entry, shared: NodeProcess) -> None:
     use = USES[entry.path]
     words = (*entry.path.split(), *use.words, *use.prepare(shared))
+    runs = [words, (*entry.path.split(), *use.then(shared))] if use.then else [words]
     before = called(shared)
-    told = shared.thorp(*words, "--json", **use.variables)
-    assert told.returncode == 0, told.stderr
-    json.loads(told.stdout)
+    for one in runs:
+        told = shared.thorp(*one, "--json", **use.variables)
+        assert told.returncode == 0, told.stderr
+        assert only_json(told.stdout)
     behind = {(one.method, one.path): one.capability.id for one in EVERY_ROUTE if isinstance(one, NounRoute)}
     wanted = {behind.get(twin, use.calls) for twin in entry.twins}
     done = set(called(shared) - before)
     assert wanted <= done
-    looked_at_before_asking = {"keys.list@1.0", "sessions.list@1.0", "node.status@1.0"}
+    looked_at_before_asking = {"keys.list@1.0", "sessions.list@1.0", "node.status@1.0", *use.beside}
     assert done - wanted <= looked_at_before_asking
 
 
