@@ -21,7 +21,7 @@ from thorp.testing.gguf import tiny_gguf
 from thorp.testing.process import environment_of, running_node
 
 MIB = 2048
-ROUNDS = 3
+ROUNDS = 5
 QUICK_ROUNDS = 7
 REPO = "bench/Bench-1B-GGUF"
 FILE = "Bench-1B-Q4_K_M.gguf"
@@ -93,7 +93,9 @@ def many_receipts(home: Path, count: int) -> None:
         repo = f"many/Model-{number:04d}"
         folder = home / "data" / "receipts" / repo / data["revision"] / data["artifact"]
         folder.mkdir(parents=True)
-        (folder / "metadata.json").write_text(json.dumps(data | {"repo": repo, "model_id": f"many-{number}:1b:base:q4_k_m"}))
+        (folder / "metadata.json").write_text(
+            json.dumps(data | {"repo": repo, "model_id": f"many-{number}:1b:base:q4_k_m"})
+        )
         blobs = home / "hub" / f"models--{repo.replace('/', '--')}" / "blobs"
         blobs.mkdir(parents=True)
         (blobs / blob.name).hardlink_to(blob)

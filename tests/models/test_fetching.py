@@ -104,7 +104,7 @@ def test_the_fastest_range_is_never_further_ahead_than_the_window(tmp_path: Path
 
 
 def test_a_window_deals_sixteen_and_another_for_each_that_is_hashed() -> None:
-    window = Window(WINDOW + 5)
+    window = Window(WINDOW + 5, hashers=2)
     dealt = [window.deal() for _ in range(AHEAD)]
     segments = [one for one in dealt if one is not None]
     later: list[object] = []
@@ -112,10 +112,12 @@ def test_a_window_deals_sixteen_and_another_for_each_that_is_hashed() -> None:
     waiting.start()
     window.filled(segments[1])
     window.filled(segments[0])
-    first = window.take()
-    assert first is segments[0]
-    assert later == []
-    window.hashed(first)
+    fast, slow = window.in_order(0), window.in_order(1)
+    first = segments[0]
+    assert next(fast).obj is next(slow).obj is first.buffer
+    assert next(fast).obj is segments[1].buffer
+    assert later == [], "the slower hasher is not through yet"
+    next(slow)
     waiting.join(10)
 
     assert window.count == AHEAD + 1

@@ -54,7 +54,7 @@ def test_B30_one_failure_too_many_is_the_end_and_what_is_here_stays(tmp_path: Pa
     again = FakeSource(DATA)
     assert fetched(tmp_path, DATA, again).sha256 == RIGHT
     assert covered(again.given) == again.bytes_given == len(DATA) - 2 * BLOCK - 5
-    assert again.asked[0] == (2 * BLOCK + 5, SEGMENT)
+    assert (2 * BLOCK + 5, SEGMENT) in again.asked
 
 
 def test_B30_an_answer_that_ends_early_again_and_again_is_told(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@ hashers when its turn comes. Everything here blocks and runs in threads of its o
 
 import hashlib
 import logging
-import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, ParamSpec
 
 from thorp.base.errors import NetworkError, ThorpError, TryAgainError
 from thorp.models.budget import Budget, allowed, pay
@@ -21,6 +20,7 @@ from thorp.models.ports import ByteSource, Stop
 from thorp.models.types import Wanted
 
 log = logging.getLogger(__name__)
+Arguments = ParamSpec("Arguments")
 SEGMENT: Final = 8 * BLOCK
 WINDOW: Final = 128 * BLOCK  # how far the fastest range may be ahead of the slowest, and so how much memory it takes
 STEP: Final = BLOCK  # bytes asked of the line at once
@@ -90,14 +90,14 @@ class Filling:
 
 
 class Window:
-    """Deals segments in order, keeps the fastest near the slowest, and hands them to the hasher in order."""
+    """Deals segments in order, keeps the fastest range near the slowest, and hands them in order to each hasher."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, hashers: int) -> None:
         self._size = size
         self._count = -(-size // SEGMENT)
         self._next = 0
-        self._turn = 0  # whose turn it is to be hashed
-        self._ready: dict[int, Segment] = {}
+        self._turns = [0] * hashers  # whose turn it is at each hasher
+        self._filled: dict[int, Segment] = {}
         self._free: list[bytearray] = []
         self._changed = threading.Condition()
         self.failure: BaseException | None = None
@@ -112,7 +112,7 @@ class Window:
     def deal(self) -> Segment | None:
         """The next segment to fill; None when there is none, or the work has failed."""
         with self._changed:
-            self._changed.wait_for(lambda: self.failure or self._next < self._turn + WINDOW // SEGMENT)
+            self._changed.wait_for(lambda: self.failure or self._next < min(self._turns) + WINDOW // SEGMENT)
             if self.failure or self._next >= self._count:
                 return None
             number = self._next
@@ -123,22 +123,28 @@ class Window:
 
     def filled(self, segment: Segment) -> None:
         with self._changed:
-            self._ready[segment.number] = segment
+            self._filled[segment.number] = segment
             self._changed.notify_all()
 
-    def take(self) -> Segment | None:
-        """The segment whose turn it is, as soon as it is filled; None at the end, or when the work has failed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.failure or self._turn >= self._count or self._turn in self._ready)
-            return None if self.failure else self._ready.pop(self._turn, None)
+    def in_order(self, hasher: int) -> Iterator[memoryview]:
+        """Every segment as soon as it is filled and all before it were handed out; fewer when the work has failed."""
+        for number in range(self._count):
+            with self._changed:
+                self._changed.wait_for(lambda number=number: self.failure or number in self._filled)
+                if self.failure:
+                    return
+                segment = self._filled[number]
+            yield segment.view
+            self._passed(hasher, segment)
 
-    def hashed(self, segment: Segment) -> None:
+    def _passed(self, hasher: int, segment: Segment) -> None:
         with self._changed:
-            self._free.append(segment.buffer)
-            self._turn += 1
-            if self._turn == self._count:
-                self.ends.set()
-            self._changed.notify_all()
+            self._turns[hasher] += 1
+            if min(self._turns) > segment.number:  # the last one through
+                self._free.append(self._filled.pop(segment.number).buffer)
+                if min(self._turns) == self._count:
+                    self.ends.set()
+                self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
         """The first failure counts; everybody else ends."""
@@ -148,35 +154,20 @@ class Window:
             self._changed.notify_all()
 
 
-class Hashing:
-    """Three hashes over one pass: SHA-256 and git's SHA-1 in one thread, the pieces' SHA-1 in another."""
+class Whole:
+    """SHA-256 of a file, and for one that git names the hash that git gives it."""
 
     def __init__(self, size: int, *, git: bool) -> None:
-        self._size = size
-        self._whole = hashlib.sha256()
+        self._sha256 = hashlib.sha256()
         self._git = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False) if git else None
-        self._pieces = Pieces()
-        self._given: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    def hash_pieces(self) -> None:
-        while (data := self._given.get()) is not None:
-            self._pieces.update(data)
-            self._done.put(None)
 
     def update(self, data: memoryview) -> None:
-        self._given.put(data)
-        self._whole.update(data)
+        self._sha256.update(data)
         if self._git is not None:
             self._git.update(data)
-        self._done.get()
 
-    def end(self) -> None:
-        self._given.put(None)
-
-    def result(self) -> Hashes:
-        git = self._git.hexdigest() if self._git is not None else ""
-        return Hashes(self._whole.hexdigest(), git, self._pieces.digest(), self._size)
+    def digests(self) -> tuple[str, str]:
+        return self._sha256.hexdigest(), self._git.hexdigest() if self._git is not None else ""
 
 
 class FileFetch:
@@ -188,8 +179,8 @@ class FileFetch:
         self._sources = sources
         self._pace = pace
         self._stop = stop
-        self._window = Window(wanted.file.size)
-        self._hashing = Hashing(wanted.file.size, git=wanted.file.sha256 is None)
+        self._whole, self._pieces = Whole(wanted.file.size, git=wanted.file.sha256 is None), Pieces()
+        self._window = Window(wanted.file.size, hashers=2)
         self._lock = threading.Lock()
         self.waits_for = ""  # what it waits for, for people
 
@@ -197,8 +188,9 @@ class FileFetch:
         """Fetch what is missing, hash everything; `told` is called a few times a second. The partial is open."""
         ranges = max(1, min(self._pace.ranges, self._window.count))
         with ThreadPoolExecutor(ranges + OTHER_THREADS, "fetch") as threads:
-            pieces = self._begin(threads, self._hashing.hash_pieces)
-            work = [self._begin(threads, self._hash), *(self._begin(threads, self._work) for _ in range(ranges))]
+            hashers = (self._whole.update, self._pieces.update)
+            work = [self._begin(threads, self._hash, number, hasher) for number, hasher in enumerate(hashers)]
+            work += [self._begin(threads, self._work) for _ in range(ranges)]
             try:
                 self._watch(threads, told)
             except BaseException as error:
@@ -206,16 +198,20 @@ class FileFetch:
                 raise
             finally:
                 wait(work)
-                self._hashing.end()
-                wait((pieces,))
                 self._partial.note()
         if self._window.failure is not None:
             raise self._window.failure
-        return self._hashing.result()
+        return Hashes(*self._whole.digests(), self._pieces.digest(), self._wanted.file.size)
 
-    def _begin(self, threads: ThreadPoolExecutor, work: Callable[[], None]) -> Future[None]:
+    def _begin(
+        self,
+        threads: ThreadPoolExecutor,
+        work: Callable[Arguments, None],
+        *given: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Future[None]:
         """Run in a thread of its own; its failure is the failure of the whole."""
-        future = threads.submit(work)
+        future = threads.submit(work, *given, **named)
         future.add_done_callback(self._ended)
         return future
 
@@ -240,10 +236,9 @@ class FileFetch:
             self._fill(segment)
             self._window.filled(segment)
 
-    def _hash(self) -> None:
-        while (segment := self._window.take()) is not None:
-            self._hashing.update(segment.view)
-            self._window.hashed(segment)
+    def _hash(self, hasher: int, update: Callable[[memoryview], None]) -> None:
+        for data in self._window.in_order(hasher):
+            update(data)
 
     def _fill(self, segment: Segment) -> None:
         """Read what is here already, fetch the rest."""

@@ -47,6 +47,7 @@ MOST_REQUESTS: Final = 100  # of one question; a listing comes in pages
 MOST_HITS: Final = 100
 MOST_STORES: Final = 256
 PARTIAL: Final = 206
+OF_ITS_OWN: Final = "/api/agent-harnesses"  # what the library asks for its own header, which nobody here sends
 _AGENT: Final = f"thorp/{__version__}"
 _EXPANDED: Final = ("cardData", "downloads", "gated", "gguf", "lastModified", "likes", "safetensors", "tags")
 _HUB: Final = LazyModule("huggingface_hub")
@@ -217,6 +218,8 @@ class HubSource:
         def exchange(method: str, url: str) -> Any:
             nonlocal asked
             asked += 1
+            if url == f"{self._base}{OF_ITS_OWN}":
+                return _TRANSPORT.load().Reply(404, {}, b"{}")
             if asked > MOST_REQUESTS or method != "GET":
                 raise BadHubAnswerError(f"`{question.endpoint}` has more pages of one list than anybody reads.")
             return self._exchange(url, question)
