@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.e2e.library_house import PIECE, Home, brought, gguf
 from thorp.testing.gguf import projector_gguf
 from thorp.testing.hub import FakeHub
+from thorp.testing.safetensors import tiny_config, tiny_safetensors
 
 BIG = "org/Big-7B-Instruct-GGUF"
 BIG_FILE = "big-7b-instruct-Q4_K_M.gguf"
@@ -16,6 +17,11 @@ BIG_ID = "big:7b:instruct:q4_k_m"
 PAIR = "org/Pair-1B-Instruct-GGUF"
 PAIR_IDS = ("pair:1b:instruct:q4_k_m", "pair:1b:instruct:q8_0")
 PAIR_FILES = ("pair-1b-instruct-Q4_K_M.gguf", "pair-1b-instruct-Q8_0.gguf")
+NAME = "tiny-7b-instruct-Q4_K_M.gguf"
+ID = "tiny:7b:instruct:q4_k_m"
+REPO = "org/Tiny-7B-Instruct-GGUF"
+FULL = "org/Full-1B-Instruct"
+TOKEN = "hf_" + "s" * 34
 
 
 @dataclass(frozen=True)
@@ -49,3 +55,17 @@ def stocked(place: Path) -> Generator[Stock]:
                 assert brought(node, ref)["state"] == "done"
         shutil.move(place / "n", place / "kept")
         yield Stock(hub, place)
+
+
+@contextmanager
+def three_repos(source: Path) -> Generator[FakeHub]:
+    """A hub with one file, a folder of safetensors, and a gated model that TOKEN opens."""
+    tiny_safetensors(source / "model.safetensors", shards=1)
+    tiny_config(source / "config.json")
+    gated = "gated-7b-instruct-Q4_K_M.gguf"
+    with FakeHub(tokens={TOKEN: {"org/Gated-7B-GGUF"}}) as hub:
+        card = b"---\nlicense: mit\n---\n"
+        hub.add(REPO, {NAME: gguf(source, NAME, pad_to=3_000_000), "README.md": card}, license="mit")
+        hub.add(FULL, {name: source / name for name in ("model.safetensors", "config.json")}, license="mit")
+        hub.add("org/Gated-7B-GGUF", {gated: gguf(source, gated, seed=4)}, gated=True)
+        yield hub

@@ -12,32 +12,16 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.library_house import Home, brought, fetch_by_hf, flip, gguf
+from tests.e2e.library_house import Home, brought, fetch_by_hf, flip
 from tests.e2e.library_keeper import Keeper, keeper_in
+from tests.e2e.library_stock import ID, NAME, REPO, TOKEN, three_repos
 from thorp.testing.hub import FakeHub
 from thorp.testing.process import environment_of, free_port
-from thorp.testing.safetensors import tiny_config, tiny_safetensors
-
-NAME = "tiny-7b-instruct-Q4_K_M.gguf"
-ID = "tiny:7b:instruct:q4_k_m"
-REPO = "org/Tiny-7B-Instruct-GGUF"
-FULL = "org/Full-1B-Instruct"
-TOKEN = "hf_" + "s" * 34
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeHub]:
-    source = tmp_path_factory.mktemp("source")
-    tiny_safetensors(source / "model.safetensors", shards=1)
-    folder = {name: source / name for name in ("model.safetensors", "config.json")}
-    tiny_config(source / "config.json")
-    with FakeHub(tokens={TOKEN: {"org/Gated-7B-GGUF"}}) as hub:
-        hub.add(
-            REPO, {NAME: gguf(source, NAME, pad_to=3_000_000), "README.md": b"---\nlicense: mit\n---\n"}, license="mit"
-        )
-        hub.add(FULL, folder, license="mit")
-        name = "gated-7b-instruct-Q4_K_M.gguf"
-        hub.add("org/Gated-7B-GGUF", {name: gguf(source, name, seed=4)}, gated=True)
+    with three_repos(tmp_path_factory.mktemp("source")) as hub:
         yield hub
 
 

@@ -12,7 +12,7 @@ from thorp.models.budget import Budget
 from thorp.models.fetching import SEGMENT, STEP, WINDOW, FileFetch, Pace, Window
 from thorp.models.hashing import Hashes
 from thorp.models.partial import BLOCK, Partial, read_note
-from thorp.models.types import PIECE
+from thorp.swarm.recipes import PIECE
 from thorp.testing.clock import FakeClock
 from thorp.testing.gguf import random_bytes
 from thorp.testing.library import git_name, piece_hashes

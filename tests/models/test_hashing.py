@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from thorp.models.hashing import SMALL, STEP, Hashes, HashingEndedError, Pieces, hash_file
-from thorp.models.types import PIECE
+from thorp.swarm.recipes import PIECE
 from thorp.testing.library import git_name, piece_hashes
 
 

@@ -14,8 +14,9 @@ from thorp.models.fetching import TransferEndedError
 from thorp.models.receipts import Receipt
 from thorp.models.repair import NoSourceLeftError, Repairer, good_spans
 from thorp.models.stages import Stage
-from thorp.models.types import PIECE, SourceKind
+from thorp.models.types import SourceKind
 from thorp.models.verify import FileVerdict, verify
+from thorp.swarm.recipes import PIECE
 from thorp.testing.clock import FakeClock
 from thorp.testing.gguf import random_bytes
 from thorp.testing.hub import FakeHub, Fault, FaultKind

@@ -14,9 +14,9 @@ from thorp.models.layout import digest_of
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt, read_receipt
 from thorp.models.stores import StoreAwayError
-from thorp.models.types import PIECE
 from thorp.models.uses import InUseError, last_used, sole
 from thorp.models.verify import FileVerdict, verify
+from thorp.swarm.recipes import PIECE
 from thorp.testing.clock import FakeClock
 from thorp.testing.library import NO_LINKS, NO_SYMLINKS, SomeLinks, a_library, an_artifact, piece_hashes
 

@@ -37,8 +37,9 @@ from thorp.models.refs import BadRefError, check_path, check_revision
 from thorp.models.room import check_room
 from thorp.models.selection import MOST_FILES
 from thorp.models.stores import Stores
-from thorp.models.types import PIECE, Format, SourceKind
+from thorp.models.types import Format, SourceKind
 from thorp.models.uses import filing
+from thorp.swarm.recipes import PIECE
 
 SHA1: Final = 20
 LONGEST_WORD: Final = 200

@@ -84,12 +84,10 @@ def bring(wanted: Wanted, work: Bringing) -> Brought:
 
 
 def _found(wanted: Wanted, digest: bytes, work: Bringing) -> Brought | None:
-    """What is on this machine already: under its own name, or in another repository."""
+    """What is on this machine already: under its own name, or in another repository. It is read and proven again."""
     cache, file = work.cache, wanted.file
     at = cache.layout.blob(wanted.repo, digest)
     if cache.has_blob(wanted.repo, digest, file.size):
-        if (known := _known(wanted, work)) is not None:
-            return known
         hashes = _hashed(at, wanted, work)
         if proves(hashes, wanted):
             return Brought(hashes.sha256, hashes.pieces)
@@ -104,15 +102,6 @@ def stands_proven(wanted: Wanted, work: Bringing) -> bool:
     if not work.cache.has_blob(wanted.repo, digest, wanted.file.size):
         return False
     return proves(_hashed(work.cache.layout.blob(wanted.repo, digest), wanted, work), wanted)
-
-
-def _known(wanted: Wanted, work: Bringing) -> Brought | None:
-    """What a receipt of this repository says about the very same bytes; they were proven when it was written."""
-    for receipt in work.library.receipts() if wanted.file.sha256 else ():
-        pieces = work.library.pieces(receipt, wanted.file.sha256 or "")
-        if receipt.repo == wanted.repo and pieces is not None:
-            return Brought(wanted.file.sha256 or "", pieces)
-    return None
 
 
 def _shared(wanted: Wanted, digest: bytes, work: Bringing) -> Brought | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from thorp.base.errors import TryAgainError
 from thorp.models.ports import Stop
-from thorp.models.types import PIECE
+from thorp.swarm.recipes import PIECE
 
 STEP: Final = 8 * 1024 * 1024
 SMALL: Final = 1024 * 1024  # what is quicker without a second thread

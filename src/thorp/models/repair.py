@@ -17,9 +17,10 @@ from thorp.models.partial import Partial
 from thorp.models.ports import Hub, Stop
 from thorp.models.pull import Puller
 from thorp.models.receipts import Receipt, read_receipt
-from thorp.models.types import PIECE, RemoteFile, SourceKind, Wanted
+from thorp.models.types import RemoteFile, SourceKind, Wanted
 from thorp.models.uses import filing
 from thorp.models.verify import FileVerdict, verify
+from thorp.swarm.recipes import PIECE
 
 Progress = Callable[[str, int, int], None]
 

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
-
-PIECE: Final = 16 * 1024 * 1024  # bytes of one piece, as in a household torrent
 
 
 class SourceKind(StrEnum):

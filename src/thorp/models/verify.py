@@ -19,8 +19,8 @@ from thorp.models.library import Library
 from thorp.models.ports import Stop
 from thorp.models.receipts import Receipt, ReceiptFile, read_receipt
 from thorp.models.remove import refuse_away
-from thorp.models.types import PIECE
 from thorp.models.uses import using
+from thorp.swarm.recipes import PIECE
 
 SHA1: Final = 20
 MOST_LISTED: Final = 8

@@ -13,8 +13,9 @@ from thorp.models.library import Library
 from thorp.models.links import DISK_LINKS, Links
 from thorp.models.receipts import Origin, Receipt, ReceiptFile
 from thorp.models.stores import Stores
-from thorp.models.types import PIECE, Format, SourceKind
+from thorp.models.types import Format, SourceKind
 from thorp.store.library_index import LibraryIndex
+from thorp.swarm.recipes import PIECE
 from thorp.testing.clock import FakeRandomness
 
 A_MOMENT: Final = 1_700_000_000.0
