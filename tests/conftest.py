@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -44,13 +45,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _as_from_a_terminal() -> None:
+    """Under nohup, or behind a script's `&`, signals are ignored, and every process started here would inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def a_home_of_its_own(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The person's settings, keys and proxies never reach a test, nor a process that it starts."""
     for name in list(os.environ):
-        if name.startswith("THORP_") or (name.lower() in PROXIES and not outside(request)):
+        if name.startswith(("THORP_", "HF_")) or (name.lower() in PROXIES and not outside(request)):
             monkeypatch.delenv(name)
     for name in HOMES:
         monkeypatch.delenv(name, raising=False)

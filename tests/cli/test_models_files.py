@@ -44,7 +44,7 @@ def test_a_damaged_model_ends_with_6_and_the_way_out(thorp: Thorp, node: FakeNod
     shown = thorp("models", "verify", "--all")
 
     assert shown.code == 6
-    assert f"{ID}: a.gguf: its bytes are not those of the receipt, 2 pieces of it\n" in shown.out
+    assert f"{ID}: a.gguf: its bytes are not those of the receipt, 2 of its pieces\n" in shown.out
     assert "1 of 2 models are whole." in shown.out
     assert f"`thorp models repair {REF}`" in shown.err
     assert node.called("library.verify") == [{}]

@@ -35,7 +35,7 @@ def test_without_a_node_the_work_happens_here(thorp: Thorp) -> None:
     thorp.here.work.answers["hub.search"] = [{"hub": "hub.example", "results": []}]
     shown = thorp("search", "qwen")
 
-    assert "hub.example knows nothing by this name" in shown.err
+    assert "hub.example has no repository with GGUF files by this name" in shown.err
     assert thorp.here.work.asked == [("hub.search", {"q": "qwen", "limit": 20})]
 
 

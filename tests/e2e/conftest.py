@@ -1,6 +1,5 @@
 """Whole nodes as real processes, each in a home of its own."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,12 +11,6 @@ from tests.e2e import browser
 from tests.e2e.pulls import Home, fill, stock
 from thorp.testing.hub import Content, FakeHub
 from thorp.testing.process import NodeProcess, running_node
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _as_from_a_terminal() -> None:
-    """Under nohup the tests ignore SIGHUP, and every node they start would inherit that."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

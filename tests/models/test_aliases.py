@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from thorp.models.aliases import BadAliasError, check_alias, give, named, take_back
+from thorp.models.aliases import BadAliasError, NoSuchAliasError, check_alias, give, named, take_back
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt
 from thorp.testing.library import a_library, an_artifact
@@ -69,4 +69,5 @@ def test_a_name_is_taken_back(library: Library) -> None:
     assert take_back(library, "FAST") == (one,)
     assert named(library, "fast") == ()
     assert library.receipts()[0].aliases == ("small",)
-    assert take_back(library, "nobody") == ()
+    with pytest.raises(NoSuchAliasError, match="Nothing is called `nobody`"):
+        take_back(library, "nobody")

@@ -21,9 +21,9 @@ class Carried:
     def id(self) -> str:
         return self.carrier.record.id
 
-    def came(self, done: int, seconds: float = 1.0, *, verifying: bool = False) -> Record:
+    def came(self, done: int, seconds: float = 1.0, *, verifying: bool = False, note: str = "note") -> Record:
         self.clock.advance(seconds)
-        self.carrier.progress(Standing(1000, done, {"hub": done}, "note", verifying))
+        self.carrier.progress(Standing(1000, done, {"hub": done}, note, verifying))
         return self.told[-1]
 
 
@@ -48,10 +48,11 @@ def test_progress_is_kept_and_told(carried: Carried) -> None:
 
 
 def test_the_rate_follows_slowly_and_the_rest_is_foretold(carried: Carried) -> None:
-    first, second = carried.came(100), carried.came(300)
+    first, second = carried.came(100, note=""), carried.came(300, note="")
 
     assert (first.rate, first.eta) == (100, 9.0)
     assert (second.rate, second.eta) == (130, round(700 / 130, 1))
+    assert carried.came(310, note="the hub is away").eta is None, "who waits for something knows no end"
 
 
 def test_without_time_or_bytes_nothing_is_foretold(carried: Carried) -> None:

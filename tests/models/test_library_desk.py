@@ -12,6 +12,7 @@ from thorp.base.errors import ThorpError
 from thorp.bus.dispatch import Order
 from thorp.identity.principals import keyed, owner
 from thorp.identity.scopes import EVERY_SCOPE
+from thorp.models.aliases import NoSuchAliasError
 from thorp.models.library import AmbiguousError, NoSuchModelError
 from thorp.testing.hub import FakeHub
 from thorp.wire.capability import Done
@@ -255,7 +256,8 @@ def test_an_alias_counts_wherever_a_ref_does_and_means_one_model(tmp_path: Path,
             assert gone == {"name": "fast", "model_id": None, "ref": None}
             with pytest.raises(NoSuchModelError):
                 await world.ask("library.show", ref="fast")
-            assert (await world.ask("library.unalias", name="fast"))["model_id"] is None
+            with pytest.raises(NoSuchAliasError):
+                await world.ask("library.unalias", name="fast")
 
     told(story())
 

@@ -354,3 +354,19 @@ def test_a_branch_is_noted_and_a_commit_is_not(home: Home, hub: FakeHub, version
     assert ({one.name: one.read_text() for one in refs.iterdir()} if refs.exists() else {}) == (
         {"main": plan.revision} if version == "main" else {}
     )
+
+
+def test_C42_a_pull_of_what_was_found_damaged_brings_it_anew(home: Home, hub: FakeHub) -> None:
+    receipt = home.pull(home.plan(f"{REPO}:Q4_K_M"))
+    blob = home.library.cache.find(receipt.repo, receipt.revision, receipt.files[0])
+    assert blob
+    blob.chmod(0o600)
+    with blob.open("r+b") as file:
+        file.seek(100)
+        file.write(b"?")
+    home.library.note_damage(receipt, damaged=True)
+
+    again = home.pull(home.plan(f"{REPO}:Q4_K_M"))
+
+    assert home.library.state(again).complete
+    assert hashlib.sha256(blob.read_bytes()).hexdigest() == receipt.files[0].sha256

@@ -14,11 +14,13 @@ from thorp.machine.snapshot import MachineSnapshot
 from thorp.models.aliases import give
 from thorp.models.library import AmbiguousError
 from thorp.models.receipts import Receipt
+from thorp.models.refs import BadRefError
 from thorp.models.resolve import Ask, NoSuchSourceError, NothingFoundError, Resolver
 from thorp.models.selection import CollidingNamesError, TooManyFilesError
 from thorp.models.stores import StoreAwayError
 from thorp.testing.hub import FakeHub, Fault, FaultKind
 from thorp.testing.library import an_artifact
+from thorp.testing.safetensors import tiny_safetensors
 
 ID = "tiny:1b:base:q4_k_m"
 SMALL, OLD = "Tiny-1B-Q2_K.gguf", "second/Tiny-1B-GGUF"
@@ -167,8 +169,9 @@ def test_an_id_that_two_repositories_have_is_asked_about(home: Home, hub: FakeHu
         home.meaning(ID)
 
     assert several.value.exit_code == 8
-    assert REPO in several.value.message
-    assert OLD in several.value.message
+    listed = " ".join(one["ref"] for one in several.value.details["choices"])
+    assert REPO in listed
+    assert OLD in listed
     assert hub.log == ()
     assert kept(home, OLD).repo == OLD
 
@@ -179,8 +182,9 @@ def test_offline_several_in_the_library_are_listed(home: Home, hub: FakeHub) -> 
     assert len(home.meaning(REPO).choices) == 2
     hub.stop()
 
-    with pytest.raises(AmbiguousError, match=f"{REPO}@"):
+    with pytest.raises(AmbiguousError, match="means 2 models") as several:
         home.meaning(REPO)
+    assert all(one["ref"].startswith(f"{REPO}@") for one in several.value.details["choices"])
     with pytest.raises(AmbiguousError):
         home.meaning("tiny")
 
@@ -301,3 +305,22 @@ def test_two_threads_may_ask_at_once(home: Home) -> None:
 
     assert found == [ID] * 4
     assert Ask(OLD).by_name
+
+
+def test_two_words_for_the_quantisation_that_differ_are_refused(home: Home, hub: FakeHub) -> None:
+    with pytest.raises(BadRefError, match="Leave one out"):
+        home.meaning(f"{REPO}:Q4_K_M", quant="q2_k")
+    chosen = home.meaning(f"{REPO}:Q4_K_M", quant="q4-k-m").chosen
+    assert chosen is not None
+    assert chosen.quant == "q4_k_m"
+
+
+def test_the_dtype_of_a_folder_is_what_the_hub_counts_most_of(home: Home, hub: FakeHub, tmp_path: Path) -> None:
+    weights = tiny_safetensors(tmp_path / "model.safetensors", dtype="BF16")
+    files = {one.name: one for one in weights} | {"config.json": b"{}"}
+    hub.add("meta/Folder-8B-Instruct", files, parameters=8_030_000_000)
+
+    chosen = home.meaning("meta/Folder-8B-Instruct").chosen
+
+    assert chosen is not None
+    assert chosen.model_id == "folder:8b:instruct:bf16"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from thorp.app.environment import HubVariables
@@ -59,7 +60,10 @@ class Models:
     rescan: Callable[[], object]
     close: Callable[[], None]
 
-    def review(self, _old: Settings, _new: Settings, /) -> tuple[str, ...]:
+    def review(self, _old: Settings, new: Settings, /) -> tuple[str, ...]:
+        place = Path(new.models.dir).expanduser()
+        if new.models.dir and place.exists() and not place.is_dir():
+            return (f"`models.dir` is `{place}`, which is no folder.",)
         return ()
 
     async def apply(self, _old: Settings, new: Settings, /) -> None:

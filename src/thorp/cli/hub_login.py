@@ -45,7 +45,7 @@ def login(frame: Frame, *, token: str | None) -> None:
     frame.here.keep_token(paths, found)
     if not found.startswith(START):
         frame.output.warn(f"Tokens of Hugging Face begin with `{START}`; this one was kept all the same.")
-    frame.output.show({"kept": True}, lambda output, _: output.done("Kept. Gated models can be pulled now."))
+    frame.output.show({"kept": True}, lambda output, _: output.done("Kept. Pulls use it from now on."))
 
 
 @click.command

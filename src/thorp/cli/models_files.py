@@ -104,7 +104,7 @@ def draw_removed(output: Output, answer: Row) -> None:
 
 
 def draw_rows(output: Output, answer: Row) -> None:
-    titles = ("what", "ref", "gives free", "why")
+    titles = ("what", "ref", "frees", "why")
     output.table(titles, [(one["what"], one["ref"], size(one["bytes"]), one["reason"]) for one in answer["removed"]])
 
 
@@ -123,7 +123,7 @@ def draw_verified(output: Output, answer: Row) -> None:
 def draw_problems(output: Output, model: Row) -> None:
     for file in model["files"]:
         if not file["ok"]:
-            pieces = f", {len(file['bad_pieces'])} pieces of it" if file["bad_pieces"] else ""
+            pieces = f", {len(file['bad_pieces'])} of its pieces" if file["bad_pieces"] else ""
             output.prose(f"{model['model_id']}: {file['path']}: {file['problem']}{pieces}")
 
 

@@ -161,6 +161,8 @@ def details(row: Row) -> list[list[str]]:
     if state != "active":
         error = plain(str(row.get("error") or ""))
         return [[part for part in (state, amount, error) if part], [state]]
+    if note := plain(str(row.get("note") or "")):
+        return [[amount, note], [amount, "waiting"], [amount]]
     speed = row.get("rate")
     moving = [amount, *([] if speed is None else [rate(speed)])]
     left, sources = time_left(row), sources_of(row)

@@ -27,7 +27,7 @@ def search(frame: Frame, *, words: tuple[str, ...], limit: int) -> None:
 
 def draw(output: Output, found: dict[str, Any]) -> None:
     if not found["results"]:
-        output.note(f"{found['hub']} knows nothing by this name. Try fewer words.")
+        output.note(f"{found['hub']} has no repository with GGUF files by this name. Try fewer words.")
         return
     titles = ("repo", "downloads", "parameters", "licence", "changed", "gated")
     output.table(titles, [cells(hit) for hit in found["results"]])

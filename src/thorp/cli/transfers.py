@@ -12,6 +12,7 @@ from thorp.cli.output import Output
 from thorp.cli.when import when
 
 ENDED: Final = frozenset({"done", "cancelled"})
+CARRIED: Final = frozenset({"queued", "resolving", "active", "verifying"})
 Row = dict[str, Any]
 
 
@@ -144,7 +145,7 @@ def facts(row: Row) -> list[tuple[str, str]]:
         ("left", span(row["eta"]) if row["eta"] is not None else ""),
         *(("from", f"{name}  {size(count)}") for name, count in by_source if count),
         ("limit", limited(row["limit"]) if row["limit"] else ""),
-        ("carried by", "" if row["here"] else "another process on that machine"),
+        ("carried by", "another process on this machine" if row["state"] in CARRIED and not row["here"] else ""),
         ("began", when(row["created"])),
         ("changed", when(row["updated"])),
         ("error", f"{error['message']} ({error['code']})" if error else ""),

@@ -36,6 +36,7 @@ LONGEST_REF_FILE: Final = 64
 WEIGHTS: Final = (".gguf", ".safetensors")
 MARKS: Final = frozenset({"config.json", "model_index.json"})
 PICKLE: Final = "a pickle, which runs code when it is opened; take the same model as GGUF or safetensors"
+NOT_OF_IT: Final = "another model beside those that were taken; import it by itself"
 LINK: Final = "a link; only what lies there itself is taken"
 FOUND_IN_CACHE: Final = Origin(SourceKind.HUB, "found in a Hugging Face cache")
 
@@ -217,7 +218,12 @@ def _own(files: Mapping[str, Lying], repo: str | None, place: Path, origin: Orig
         one if repo else replace(one, repo=local_repo(place.name if one.format is Format.SAFETENSORS else one.name))
         for one in artifacts
     )
-    return Found(named, tuple(Skipped(one.name, one.reason) for one in left_out))
+    taken = {one.path for artifact in artifacts for one in artifact.files}
+    rest = [path for path in files if path not in taken and path.lower().endswith(WEIGHTS)] if artifacts else []
+    skipped = [Skipped(one.name, one.reason) for one in left_out]
+    told = " ".join(one.path for one in skipped)
+    skipped += [Skipped(path, NOT_OF_IT) for path in rest if path.rpartition("/")[2].rpartition(".")[0] not in told]
+    return Found(named, tuple(skipped))
 
 
 def _of_snapshot(repo: str, snapshot: Path, version: str, *, own: bool) -> Found:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from thorp.base.errors import UsageError
+from thorp.base.errors import NotFoundError, UsageError
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt
 
@@ -14,6 +14,12 @@ class BadAliasError(UsageError):
     """A name that could be taken for something else."""
 
     code = "models.bad_alias"
+
+
+class NoSuchAliasError(NotFoundError):
+    """A name that the owner gave to no model."""
+
+    code = "models.no_such_alias"
 
 
 def check_alias(name: str) -> str:
@@ -38,6 +44,8 @@ def give(library: Library, name: str, receipt: Receipt) -> Receipt:
 def take_back(library: Library, name: str) -> tuple[Receipt, ...]:
     """Those that had the name."""
     had = named(library, name)
+    if not had:
+        raise NoSuchAliasError(f"Nothing is called `{name[:64]}`. `thorp models` shows the names you gave.")
     for one in had:
         library.put(without(one, name))
     return had

@@ -67,7 +67,7 @@ class Carrier:
                 by_source=dict(standing.by_source),
                 note=standing.note,
                 rate=rate,
-                eta=round(left / rate, 1) if rate else None,
+                eta=round(left / rate, 1) if rate and not standing.note else None,
                 updated=rfc3339(self._clock.wall()),
             )
             try:

@@ -14,6 +14,7 @@ DIGEST: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})")
 OWN: Final = ".thorp"
 MARKER: Final = ".locks/.thorp-store"  # where huggingface_hub does not look for repositories
 RECEIPT: Final = "metadata.json"
+DAMAGED: Final = "damaged"  # beside a receipt: somebody looked, and its files are not what it says
 
 
 class BadDigestError(IntegrityError):

@@ -13,7 +13,7 @@ from thorp.base.files import DISK, explaining, write_atomically
 from thorp.base.nearest import did_you_mean
 from thorp.models.cache import Cache, whole
 from thorp.models.ids import ModelId
-from thorp.models.layout import RECEIPT, Layout, digest_of
+from thorp.models.layout import DAMAGED, RECEIPT, Layout, digest_of
 from thorp.models.receipts import Receipt, parse_receipt, read_receipt, receipt_text, write_receipt
 from thorp.models.refs import IdRef, Query, Ref, RepoRef, parse_ref, text_of
 from thorp.models.stores import Stores
@@ -40,6 +40,7 @@ class Kept:
 
     receipt: Receipt
     missing: str = ""  # why it is not complete
+    damaged: bool = False  # its files are there, and not what the receipt says
 
     @property
     def complete(self) -> bool:
@@ -79,7 +80,10 @@ class Library:
         return self._kept(receipt, self.away())
 
     def _kept(self, receipt: Receipt, away: str) -> Kept:
-        return Kept(receipt, away or whole(self.cache, receipt))
+        found = away or whole(self.cache, receipt)
+        if not found and self.path(receipt).with_name(DAMAGED).exists():
+            return Kept(receipt, f"its files are damaged; `thorp models repair {receipt.model_id}` mends them", True)
+        return Kept(receipt, found)
 
     def rescan(self) -> Scan:
         """Make the index anew from the receipts."""
@@ -95,6 +99,15 @@ class Library:
     def unreadable(self) -> tuple[str, ...]:
         """What could not be read as a receipt when somebody looked last: a rescan, or a node at its start."""
         return self._index.unreadable()
+
+    def note_damage(self, receipt: Receipt, *, damaged: bool) -> None:
+        """Remember what somebody who read every byte found, until somebody finds otherwise."""
+        note = self.path(receipt).with_name(DAMAGED)
+        with explaining("write", note):
+            if damaged:
+                note.touch(0o600)
+            else:
+                note.unlink(missing_ok=True)
 
     def path(self, receipt: Receipt) -> Path:
         return self.layout.receipt(receipt.repo, receipt.revision, receipt.artifact)
@@ -120,7 +133,7 @@ class Library:
         path = self.path(receipt)
         with explaining("remove", path):
             path.unlink(missing_ok=True)
-            for rest in (*path.parent.glob("*.pieces"), path.parent / "lock"):
+            for rest in (*path.parent.glob("*.pieces"), path.parent / "lock", path.parent / DAMAGED):
                 rest.unlink(missing_ok=True)
             for folder in path.parents[:DEPTH]:
                 with suppress(OSError):  # something else lies there
@@ -176,8 +189,7 @@ def ambiguous(text: str, found: Iterable[Receipt]) -> AmbiguousError:
         }
         for one in every
     ]
-    listed = ", ".join(f"`{one['ref']}`" for one in choices[:8])
-    return AmbiguousError(f"`{text[:120]}` means {len(choices)} models: {listed}. Name one of them.", choices=choices)
+    return AmbiguousError(f"`{text[:120]}` means {len(choices)} models. Name one of them.", choices=choices)
 
 
 def means(ref: Ref, receipt: Receipt) -> bool:

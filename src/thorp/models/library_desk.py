@@ -18,7 +18,7 @@ from thorp.models.receipts import Receipt
 from thorp.models.remove import plan_removal, remove
 from thorp.models.repair import Repairer
 from thorp.models.resolve import Resolver
-from thorp.models.rows import COMPLETE, MISSING, library_data
+from thorp.models.rows import library_data, state_of
 from thorp.models.stores import Stores
 from thorp.models.transfers import Transfers
 from thorp.models.verify import FileVerdict as Verdict
@@ -106,7 +106,7 @@ class LibraryDesk:
             downloaded_at=receipt.downloaded_at,
             verified_at=receipt.verified_at,
             size_bytes=receipt.size_bytes,
-            state=COMPLETE if kept.complete else MISSING,
+            state=state_of(kept),
             reason=kept.missing,
             fit=fit.value if fit else None,
             receipt=str(self.library.path(receipt)),

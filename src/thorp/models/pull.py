@@ -74,6 +74,7 @@ class Puller:
             self.reached(Stage.HEADER_READ)
             receipt = self._receipt(plan, brought, facts, by_source)
             self.library.put(receipt, {one.sha256: one.pieces for one in brought.values()})
+            self.library.note_damage(receipt, damaged=False)
         self.reached(Stage.RECEIPT_WRITTEN)
         return receipt
 

@@ -44,7 +44,7 @@ class PullDesk:
         plan = meaning.plan()
         if plan is None:
             raise await asyncio.to_thread(self._several, meaning)
-        record = await self.transfers.start(plan, call.input.limit or 0)
+        record = await self.transfers.start(plan, call.input.limit)
         return PullAnswer(
             transfer_id=record.id,
             ref=call.input.ref,

@@ -59,6 +59,7 @@ class Repairer:
                 self._enter(receipt, file)
             latest = read_receipt(self.puller.library.path(receipt))  # it may have got another name meanwhile
             self.puller.library.put(replace(latest, verified_at=now))
+            self.puller.library.note_damage(latest, damaged=False)
         return Repaired(verdicts, fetched)
 
     def _clear_after_the_dead(self, receipt: Receipt, bad: Mapping[str, FileVerdict]) -> None:

@@ -13,7 +13,7 @@ from thorp.models.library import Kept, Library, ambiguous, same_quant
 from thorp.models.plan import BRANCH, PullPlan, plan_of
 from thorp.models.ports import Hub
 from thorp.models.receipts import Receipt
-from thorp.models.refs import IdRef, Query, RepoRef, parse_ref
+from thorp.models.refs import BadRefError, IdRef, Query, RepoRef, parse_ref
 from thorp.models.selection import Several, candidates, choose, recommended, wanted_candidate
 from thorp.models.stores import StoreAwayError, Stores
 from thorp.models.types import Candidate, Hit, RemoteRepo
@@ -135,9 +135,11 @@ class Resolver:
                 return self._in_repo(ask, ref)
 
     def _in_repo(self, ask: Ask, ref: RepoRef) -> Meaning:
+        if ask.quant and ref.quant and not same_quant(ask.quant, ref.quant):
+            raise BadRefError(f"`{ask.ref}` names one quantisation and `--quant {ask.quant}` another. Leave one out.")
         revision = ask.revision or ref.revision
         repo = self.hub.repo(ref.repo, revision)
-        found = choose(candidates(repo), quant=ask.quant or ref.quant, path=ref.path)
+        found = choose(candidates(repo, file_type=repo.file_type), quant=ask.quant or ref.quant, path=ref.path)
         chosen = found.candidates if isinstance(found, Several) else (found,)
         return Meaning(ask, repo=repo, choices=tuple(chosen), version=revision or BRANCH)
 
@@ -152,7 +154,7 @@ class Resolver:
                 log.info("%s is passed over: %s", hit.repo, error.message)
                 failure = error if isinstance(error, NetworkError) else failure
                 continue
-            if (found := wanted_candidate(repo, str(model_id))) is not None:
+            if (found := wanted_candidate(repo, str(model_id), file_type=repo.file_type)) is not None:
                 return Meaning(ask, repo=repo, choices=(found,), version=ask.revision or BRANCH)
         if failure is not None:  # what could not be looked at may have it
             raise failure

@@ -1,12 +1,13 @@
 """How models are shown, as plain data: the same on every face, and on a command line that asks no node."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from thorp.models.library import Kept, Library
 from thorp.models.receipts import Receipt
 
 COMPLETE: Final = "complete"
 MISSING: Final = "missing"
+DAMAGED: Final = "damaged"
 
 
 def library_data(library: Library) -> dict[str, Any]:
@@ -16,6 +17,12 @@ def library_data(library: Library) -> dict[str, Any]:
         "models": [row_data(one) for one in library.kept()],
         "unreadable": list(library.unreadable()),
     }
+
+
+def state_of(kept: Kept) -> Literal["complete", "missing", "damaged"]:
+    if kept.damaged:
+        return DAMAGED
+    return COMPLETE if kept.complete else MISSING
 
 
 def row_data(kept: Kept) -> dict[str, Any]:
@@ -33,7 +40,7 @@ def row_data(kept: Kept) -> dict[str, Any]:
         "gated": receipt.gated,
         "source": receipt.source.kind.value,
         "downloaded_at": receipt.downloaded_at,
-        "state": COMPLETE if kept.complete else MISSING,
+        "state": state_of(kept),
         "reason": kept.missing,
     }
 

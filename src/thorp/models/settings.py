@@ -2,10 +2,20 @@
 
 from dataclasses import dataclass
 
-from thorp.base.settings import setting
+from thorp.base.settings import Shape, setting
 
 HUGGING_FACE = "https://huggingface.co"
+
+
+def is_place(text: str) -> bool:
+    """Whether a path means the same wherever it is read."""
+    return text.startswith(("/", "~/"))
+
+
 MOST_PARALLEL = 16
+
+
+A_PLACE = Shape("a path that begins with `/` or `~/`", "paths that begin with `/` or `~/`", is_place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +24,7 @@ class ModelSettings:
         "",
         "The models folder, a Hugging Face cache; empty: `hub` in Thorp's home. HF_HUB_CACHE and HF_HOME win.",
         owner=True,
+        shape=A_PLACE,
     )
 
 

@@ -118,18 +118,17 @@ class Transfers:
                 found |= {(plan.repo, digest_of(one.blob)) for one in plan.files}
         return frozenset(found)
 
-    async def start(self, plan: PullPlan, limit: int = 0) -> Record:
-        """Begin a transfer, or join the one of the same artifact that is under way."""
+    async def start(self, plan: PullPlan, limit: int | None = None) -> Record:
+        """Begin a transfer, or join the one of the same artifact that is under way. Its own limit stays without one."""
         record = record_of(
-            plan, new_ulid(self._tools.clock, self._tools.randomness), rfc3339(self._tools.clock.wall()), limit
+            plan, new_ulid(self._tools.clock, self._tools.randomness), rfc3339(self._tools.clock.wall()), limit or 0
         )
         self._tools.puller.reached(Stage.PLANNED)
         begun = await asyncio.to_thread(self._book.begin, record, plan)
         self._tools.puller.reached(Stage.RECORDED)
         await asyncio.to_thread(self._book.tidy)
-        joins = await self._goes_on(begun)
         found = await self.resume(begun.id)
-        if found.limit == limit or found.state in ENDED or (joins and not limit):
+        if limit in (None, found.limit) or found.state in ENDED:
             return found
         return await self.slow(begun.id, limit)
 
@@ -286,6 +285,8 @@ class Transfers:
         )
 
     async def cancel(self, transfer: str, *, keeping: bool = False) -> Record:
+        if (record := await asyncio.to_thread(self._book.get, transfer)).state is State.DONE:
+            raise over(record)
         wish = CANCEL_KEEPING if keeping else CANCEL
         return await self._brought_to(OVER, transfer, wish, partial(self._cancelled, keeping=keeping))
 

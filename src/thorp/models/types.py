@@ -49,6 +49,7 @@ class RemoteRepo:
     parameters: int | None = None
     tags: tuple[str, ...] = ()
     base_model: str | None = None
+    file_type: str | None = None  # of its safetensors, as the hub counts them: the dtype most parameters have
 
 
 @dataclass(frozen=True, slots=True)

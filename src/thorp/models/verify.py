@@ -60,7 +60,9 @@ def verify(
         current = read_receipt(path)
         reader = _Reader(library, current, progress, stop)
         found = tuple(reader.read(one) for one in current.files)
-        if all(one.verdict.ok for one in found):
+        well = all(one.verdict.ok for one in found)
+        library.note_damage(current, damaged=not well)
+        if well:
             pairs = zip(current.files, found, strict=True)
             lost = {one.sha256: read.pieces for one, read in pairs if read.pieces != reader.kept(one)}
             latest = read_receipt(path)  # it may have got another name while we were reading

@@ -78,6 +78,7 @@ def repo_of(info: Any, files: Iterator[RemoteFile]) -> RemoteRepo:
         parameters=_parameters(info),
         tags=tags,
         base_model=_base_model(info, tags),
+        file_type=_file_type(info),
     )
 
 
@@ -118,6 +119,13 @@ def _parameters(info: Any) -> int | None:
     gguf, safetensors = cast("object", info.gguf), cast("object", info.safetensors)
     said = cast("dict[str, object]", gguf).get("total") if isinstance(gguf, dict) else None
     return _count(said) or _count(getattr(safetensors, "total", None)) or None
+
+
+def _file_type(info: Any) -> str | None:
+    said = cast("object", getattr(info.safetensors, "parameters", None))
+    given = cast("dict[object, object]", said) if isinstance(said, dict) else {}
+    counted = {word: _count(count) or 0 for name, count in given.items() if (word := _word(name)) is not None}
+    return max(counted, key=counted.__getitem__).lower() if counted else None
 
 
 def _count(value: object) -> int | None:

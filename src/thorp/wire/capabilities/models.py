@@ -13,6 +13,7 @@ A_DAY = 86_400.0
 Ref = Annotated[str, Field(min_length=1, max_length=512)]
 Revision = Annotated[str, Field(min_length=1, max_length=200)]
 Rate = Annotated[int, Field(ge=0, le=10**12)]
+ModelState = Literal["complete", "missing", "damaged"]
 Badge = Literal["fits", "tight", "too big"]
 
 
@@ -29,7 +30,7 @@ class ModelRow(Message):
     gated: bool
     source: str = Field(description="hub, lan, swarm, git or import.")
     downloaded_at: str = Field(description="RFC 3339, UTC.")
-    state: Literal["complete", "missing"] = Field(description="missing: its files are not where they were.")
+    state: ModelState = Field(description="missing: not where it was; damaged: not what it was, when somebody looked.")
     reason: str = Field(description="Why it is missing; empty when it is not.")
 
 
@@ -94,7 +95,7 @@ class ModelAnswer(Message):
     downloaded_at: str
     verified_at: str
     size_bytes: int
-    state: Literal["complete", "missing"]
+    state: ModelState
     reason: str
     fit: Badge | None = Field(description="Whether it fits this machine's memory; null: unknown.")
     receipt: str | None = Field(description="Where the receipt lies; null for who is not the owner.")
@@ -159,7 +160,7 @@ MODEL_RESOLVE = Capability(
 
 
 class PullRequest(ResolveRequest):
-    limit: Rate | None = Field(default=None, description="Bytes a second for this transfer; 0 or null: no limit.")
+    limit: Rate | None = Field(default=None, description="Bytes a second for this one; 0: no limit; null: as it was.")
     yes: bool = Field(
         default=False,
         description="Do not ask: of several take the most downloaded repository and the recommended artifact.",
