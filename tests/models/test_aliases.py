@@ -1,5 +1,6 @@
 """A name of the owner's means one model, and is kept in its receipt."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from thorp.models.aliases import BadAliasError, NoSuchAliasError, check_alias, give, named, take_back
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt
+from thorp.models.remove import remove
+from thorp.models.uses import GoneError
 from thorp.testing.library import a_library, an_artifact
 
 
@@ -71,3 +74,21 @@ def test_a_name_is_taken_back(library: Library) -> None:
     assert library.receipts()[0].aliases == ("small",)
     with pytest.raises(NoSuchAliasError, match="Nothing is called `nobody`"):
         take_back(library, "nobody")
+
+
+def test_C39_names_given_at_once_are_all_kept(library: Library) -> None:
+    receipt = an_artifact(library)
+    names = [f"n{number}" for number in range(12)]
+    with ThreadPoolExecutor(6) as threads:
+        tuple(threads.map(lambda name: give(library, name, receipt), names))
+
+    assert library.receipts()[0].aliases == tuple(sorted(names))
+
+
+def test_C40_a_name_brings_no_removed_model_back(library: Library) -> None:
+    receipt = an_artifact(library)
+    remove(library, receipt)
+
+    with pytest.raises(GoneError):
+        give(library, "fast", receipt)
+    assert library.rescan().receipts == ()

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thorp.base.files import FileFaultError, FileMissingError
+from thorp.models.cache import StrangeFileError
 from thorp.models.partial import BLOCK, LOCK, Blocks, Partial, boot, bytes_noted, read_note
 
 SIZE = 5 * BLOCK + 7
@@ -264,7 +265,16 @@ def test_C39_only_one_process_works_on_it(tmp_path: Path) -> None:
     mine.release()
 
 
-def test_discarding_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_discarding_leaves_nothing_of_ours_behind(tmp_path: Path) -> None:
+    partial = written(tmp_path / ".thorp" / "partial" / "abc", 0)
+
+    partial.discard()
+    partial.release()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_C43_discarding_removes_nothing_that_is_not_ours(tmp_path: Path) -> None:
     folder = tmp_path / ".thorp" / "partial" / "abc"
     partial = written(folder, 0)
     (folder / "strange").mkdir()
@@ -273,7 +283,34 @@ def test_discarding_leaves_nothing_behind(tmp_path: Path) -> None:
     partial.discard()
     partial.release()
 
-    assert list(tmp_path.iterdir()) == []
+    assert [one.name for one in folder.iterdir()] == ["strange"]
+    assert (folder / "strange" / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("planted", [".thorp", ".thorp/partial", ".thorp/partial/abc"])
+def test_C43_a_link_in_place_of_a_folder_is_not_followed(tmp_path: Path, planted: str) -> None:
+    (tmp_path / "elsewhere" / "partial" / "abc").mkdir(parents=True)
+    link = tmp_path / "models--org--repo" / planted
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(StrangeFileError, match="is a link"):
+        Partial.held(tmp_path / "models--org--repo" / ".thorp" / "partial" / "abc", 5)
+
+    assert [one.name for one in tmp_path.rglob("lock")] == []
+
+
+def test_C43_the_note_is_not_written_through_a_link(tmp_path: Path) -> None:
+    folder, precious = tmp_path / ".thorp" / "partial" / "abc", tmp_path / "precious"
+    precious.write_text("mine")
+    partial = written(folder, 0)
+    (folder / "progress.new").symlink_to(precious)
+
+    with pytest.raises(FileFaultError):
+        partial.note()
+    partial.release()
+
+    assert precious.read_text() == "mine"
 
 
 def test_discarding_leaves_the_neighbour_alone(tmp_path: Path) -> None:

@@ -125,13 +125,13 @@ def open_here(paths: Paths, environment: Environment, reached: Reached = unwatch
         engine.run(_begin(engine))
         yield HereCaller(engine)
     finally:
+        models.close()
         # A second Ctrl-C leaves at once, and this goes on meanwhile.
         asyncio.run_coroutine_threadsafe(models.transfers.close(pausing=True), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.run_until_complete(_settle())
         loop.close()
-        models.close()
 
 
 async def _settle() -> None:

@@ -102,9 +102,14 @@ def build_models(ground: Ground) -> Models:
         pace=lambda: Pace(ranges=ground.settings().transfers.ranges),
         changed=told.library,
     )
-    pulling = PullDesk(resolver, transfers, hub)
+    pulling = PullDesk(resolver, transfers, hub, hub.without_token())
     every = offers(pulling, desk, TransferDesk(transfers, ground.keep_limit))
-    return Models(transfers, every, library.rescan, outward.close)
+
+    def close() -> None:
+        hub.end()
+        outward.close()
+
+    return Models(transfers, every, library.rescan, close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +147,5 @@ class ModelsService:
                 life.ready()
                 await life.until_stop()
         finally:
+            self._models.close()
             await transfers.close()
-            await asyncio.to_thread(self._models.close)

@@ -112,6 +112,11 @@ def mark_at(lying: Lying) -> Mark:
         return mark_of(lying.at.lstat())
 
 
+def touched(facts: os.stat_result) -> float:
+    """When a file was written to or renamed last. A writer can set back the one moment, not the other."""
+    return max(facts.st_mtime, facts.st_ctime)
+
+
 def known_inodes(library: Library) -> dict[tuple[int, int], Known]:
     """Every file of the library that was not written to since it was verified."""
     found: dict[tuple[int, int], Known] = {}
@@ -120,7 +125,7 @@ def known_inodes(library: Library) -> dict[tuple[int, int], Known]:
             at = library.cache.find(receipt.repo, receipt.revision, file)
             pieces = library.pieces(receipt, file.sha256)
             with suppress(OSError, ValueError):
-                if at is None or pieces is None or (facts := at.lstat()).st_mtime > seconds_of(receipt.verified_at):
+                if at is None or pieces is None or touched(facts := at.lstat()) > seconds_of(receipt.verified_at):
                     continue
                 found[facts.st_dev, facts.st_ino] = Known(file.sha256, pieces)
     return found

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from thorp.base.errors import TryAgainError
+from thorp.base.errors import ConflictError, TryAgainError
 from thorp.base.files import FileFaultError, FileMissingError
 from thorp.formats.errors import BadShardsError
 from thorp.formats.facts import ModelFacts, read_facts
@@ -20,6 +20,12 @@ from thorp.models.uses import filing
 
 LOCAL: Final = "local"  # the version of what was made of its content
 MAIN: Final = "main"
+
+
+class ContradictionError(ConflictError):
+    """Other bytes for what is here already, proven and whole."""
+
+    code = "models.contradiction"
 
 
 class TakenAwayError(TryAgainError):
@@ -49,10 +55,22 @@ def is_present(library: Library, known: Receipt | None, wanted: Receipt) -> bool
     return {(one.path, one.sha256) for one in known.files} == {(one.path, one.sha256) for one in wanted.files}
 
 
+def refuse_contradiction(library: Library, wanted: Receipt) -> None:
+    """What is proven and whole is not exchanged for other bytes under the same revision, whoever brings them."""
+    known = known_receipt(library, wanted)
+    if known is not None and not whole(library.cache, known) and not is_present(library, known, wanted):
+        raise ContradictionError(
+            f"{wanted.repo} at {wanted.revision[:12]} is here with other bytes than those that are to be imported. "
+            "One of them is not what it says. `thorp models rm` first, if you trust the new ones.",
+            repo=wanted.repo,
+        )
+
+
 def file_away(library: Library, receipt: Receipt, arrival: Arrival, entries: list[Path]) -> Receipt:
     """Enter a model. `entries` gets the names that were made, for whoever has to take them back."""
     layout, cache = library.layout, library.cache
     with filing(layout.repo(receipt.repo)):
+        refuse_contradiction(library, receipt)
         for one in arrival.files:
             entry = layout.file(receipt.repo, receipt.revision, one.path)
             if arrival.own or cache.has_blob(receipt.repo, one.digest, one.size):

@@ -1,11 +1,13 @@
 """Names of the owner's own for models. They are kept in the receipts, so losing the database loses none."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from thorp.base.errors import NotFoundError, UsageError
 from thorp.models.library import Library
-from thorp.models.receipts import Receipt
+from thorp.models.receipts import Receipt, read_receipt
+from thorp.models.uses import filing, using
 
 SHAPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -32,23 +34,34 @@ def check_alias(name: str) -> str:
 
 
 def give(library: Library, name: str, receipt: Receipt) -> Receipt:
-    """Let `name` mean this model, and no other any more."""
-    for other in named(library, check_alias(name)):
-        if other.key != receipt.key:
-            library.put(without(other, name))
-    given = receipt.with_aliases((*without(receipt, name).aliases, name))
-    library.put(given)
+    """Let `name` mean this model, and no other any more. It is given first: two may have it, never none."""
+    check_alias(name)
+    with filing(library.layout.receipts):
+        given = _changed(library, receipt, lambda one: one.with_aliases((*without(one, name).aliases, name)))
+        for other in named(library, name):
+            if other.key != receipt.key:
+                _changed(library, other, lambda one: without(one, name))
     return given
 
 
 def take_back(library: Library, name: str) -> tuple[Receipt, ...]:
     """Those that had the name."""
-    had = named(library, name)
+    with filing(library.layout.receipts):
+        had = named(library, name)
+        for one in had:
+            _changed(library, one, lambda one: without(one, name))
     if not had:
         raise NoSuchAliasError(f"Nothing is called `{name[:64]}`. `thorp models` shows the names you gave.")
-    for one in had:
-        library.put(without(one, name))
     return had
+
+
+def _changed(library: Library, receipt: Receipt, change: Callable[[Receipt], Receipt]) -> Receipt:
+    """Change a receipt as it is on disk now, and only while the model is there."""
+    path = library.path(receipt)
+    with using(path, touching=False):
+        changed = change(read_receipt(path))
+        library.put(changed)
+    return changed
 
 
 def named(library: Library, name: str) -> tuple[Receipt, ...]:

@@ -6,6 +6,7 @@ The first member says what follows, and exactly that has to follow. No file gets
 import hashlib
 import json
 import os
+import shutil
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,9 @@ from thorp.swarm.recipes import PIECE
 SHA1: Final = 20
 LONGEST_WORD: Final = 200
 LARGEST_FILE: Final = 2**50
+
+
+UNPACKED: Final = "files"  # in the scratch folder
 
 
 class NewerBundleError(ConflictError):
@@ -145,8 +149,9 @@ class _Unpacking:
         if scratch is None:
             raise BusyFileError("Another process imports the same bundle just now. Try again when it is done.")
         try:
-            return self._unpack(manifest, given, known, scratch.folder / "files")
+            return self._unpack(manifest, given, known, scratch.folder / UNPACKED)
         finally:
+            shutil.rmtree(scratch.folder / UNPACKED, ignore_errors=True)
             scratch.discard()
             scratch.release()
             top = library.layout.repo(given.repo)

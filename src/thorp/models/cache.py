@@ -27,6 +27,18 @@ class StrangeFileError(IntegrityError):
     code = "models.strange_file"
 
 
+def refuse_links(folder: Path, top: Path) -> None:
+    """Fail when a link stands where a folder of ours has to be, from `top` down to `folder`."""
+    for one in (folder, *folder.parents):
+        if one.is_symlink():
+            raise StrangeFileError(
+                f"`{one}` is a link, and Thorp's own folders are none. Nothing was touched; look at who put it there.",
+                path=str(one),
+            )
+        if one == top:
+            return
+
+
 class Cache:
     def __init__(self, layout: Layout, links: Links = DISK_LINKS) -> None:
         self.layout = layout
@@ -89,6 +101,7 @@ class Cache:
         It takes the place of what stands there, which is the same, or damaged.
         """
         blob = self.layout.blob(repo, digest)
+        refuse_links(blob.parent, self.layout.repo(repo))
         with explaining("keep", blob):
             self._make(blob.parent)
             data.chmod(0o644)
@@ -113,6 +126,7 @@ class Cache:
     def enter(self, repo: str, revision: str, path: str, digest: bytes) -> Path:
         """The name under which programs find a blob. Where the disk knows no links, the blob itself moves there."""
         entry, blob = self.layout.file(repo, revision, path), self.layout.blob(repo, digest)
+        refuse_links(entry.parent, self.layout.repo(repo))
         with explaining("enter", entry):
             there = self.target(repo, entry)
             if there == blob or (there == entry and (same_file(entry, blob) or not blob.exists())):

@@ -10,7 +10,7 @@ from typing import Final
 
 from thorp.base.errors import IntegrityError
 from thorp.base.files import explaining
-from thorp.models.cache import Cache
+from thorp.models.cache import Cache, refuse_links
 from thorp.models.fetching import FileFetch, Pace, TransferEndedError
 from thorp.models.hashing import Hashes, hash_file
 from thorp.models.layout import digest_of
@@ -39,6 +39,7 @@ class Brought:
     sha256: str
     pieces: bytes
     note: str = ""  # what the person should know: a second copy was made
+    fetched: bool = False  # by this pull; else it was here before
 
 
 @dataclass(eq=False, slots=True)
@@ -154,7 +155,7 @@ def _fetched(wanted: Wanted, digest: bytes, partial: Partial, work: Bringing) ->
             work.reached(Stage.KEPT)
             partial.discard()
             work.reached(Stage.CLEARED)
-            return Brought(hashes.sha256, hashes.pieces)
+            return Brought(hashes.sha256, hashes.pieces, fetched=True)
         set_aside(work.library, wanted.repo, digest, data)
         partial.start_over()
         work.by_source.clear()  # wrong bytes are nobody's merit: a receipt names who sent the right ones
@@ -208,6 +209,7 @@ def _needs_git(wanted: Wanted) -> bool:
 def set_aside(library: Library, repo: str, digest: bytes, data: Path) -> None:
     """Keep wrong bytes apart for somebody who wants to look; those of the last time go."""
     aside = library.layout.quarantine(repo, digest)
+    refuse_links(aside, library.layout.repo(repo))
     with explaining("set aside", data):
         aside.mkdir(0o700, parents=True, exist_ok=True)
         data.replace(aside / "data")

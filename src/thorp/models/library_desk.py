@@ -225,10 +225,12 @@ class LibraryDesk:
         self.changed("changed", tuple(one.model_id for one in had))
         return AliasAnswer(name=call.input.name, model_id=None, ref=None)
 
-    async def rescan(self, _call: Call[Nothing]) -> RescanAnswer:
+    async def rescan(self, call: Call[Nothing]) -> RescanAnswer:
         found = await asyncio.to_thread(self.library.rescan)
         self.changed("changed", ())
-        return RescanAnswer(models=len(found.receipts), unreadable=found.unreadable)
+        at_home = call.principal.is_owner
+        told = found.unreadable if at_home else tuple(map(without_folders, found.unreadable))
+        return RescanAnswer(models=len(found.receipts), unreadable=told)
 
 
 def without_places(shown: ModelAnswer) -> ModelAnswer:

@@ -6,8 +6,6 @@ One process at a time works on it; others may read the note.
 import fcntl
 import json
 import os
-import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,12 +13,14 @@ from pathlib import Path
 from typing import Any, Final, Self, cast
 
 from thorp.base.files import explaining
+from thorp.models.cache import refuse_links
 from thorp.models.types import SourceKind
 from thorp.models.uses import still_there, take
 
 BLOCK: Final = 1024 * 1024
 VERSION: Final = 1
 LOCK: Final = "lock"
+OWN_FILES: Final = ("data", "progress.json", "progress.new")
 MOST_TRIES: Final = 100  # to get into a folder that others clear away
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -117,6 +117,7 @@ class Partial:
     @classmethod
     def held(cls, folder: Path, size: int) -> Self | None:
         """The partial in this folder, locked for this process; None while another one works on it."""
+        refuse_links(folder, folder.parents[2])
         with explaining("lock", folder):
             while True:
                 lock = _opened(folder)
@@ -190,7 +191,9 @@ class Partial:
         }
         draft = self.folder / "progress.new"
         with explaining("write", draft):
-            draft.write_text(json.dumps(said), "ascii")
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                json.dump(said, file)
             draft.replace(self.folder / "progress.json")
 
     def finish(self) -> Path:
@@ -212,9 +215,8 @@ class Partial:
         """Remove it from the disk. The lock stays ours until `release`."""
         self._close()
         with suppress(OSError):
-            for one in self.folder.iterdir():
-                if one.name != LOCK:
-                    _remove(one)
+            for name in OWN_FILES:
+                (self.folder / name).unlink(missing_ok=True)
         with suppress(OSError):  # last, so that nobody begins anew in what is being cleared away
             (self.folder / LOCK).unlink()
         for folder in (self.folder, *self.folder.parents[:2]):
@@ -243,14 +245,6 @@ def _opened(folder: Path) -> int:
         except (FileNotFoundError, FileExistsError) as error:  # it went in between: it was there, and is not any more
             failure = error
     raise failure
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        if stat.S_ISDIR(path.lstat().st_mode):
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _counted(said: object) -> dict[str, int]:

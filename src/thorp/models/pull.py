@@ -72,8 +72,9 @@ class Puller:
             told(Standing(plan.size, plan.size, by_source, "reading its header", verifying=True))
             facts = self._read_facts(plan, brought)
             self.reached(Stage.HEADER_READ)
-            receipt = self._receipt(plan, brought, facts, by_source)
-            self.library.put(receipt, {one.sha256: one.pieces for one in brought.values()})
+            with filing(self.library.layout.receipts):
+                receipt = self._receipt(plan, brought, facts, by_source)
+                self.library.put(receipt, {one.sha256: one.pieces for one in brought.values()})
             self.library.note_damage(receipt, damaged=False)
         self.reached(Stage.RECEIPT_WRITTEN)
         return receipt
@@ -130,7 +131,7 @@ class Puller:
     def _read_facts(self, plan: PullPlan, brought: Mapping[str, Brought]) -> ModelFacts:
         """What the headers say. A model that cannot be read as one is set aside, whatever its hash.
 
-        What it shares with a model that is in the library stays.
+        What it shares with a model that is in the library stays, and so does what was here before.
         """
         places = {one.path: self.library.layout.file(plan.repo, plan.revision, one.path) for one in plan.files}
         model = [at for path, at in places.items() if path != plan.projector]
@@ -142,7 +143,7 @@ class Puller:
             receipts = [one for one in self.library.receipts() if one.repo == plan.repo]
             shared = {file.sha256 for one in receipts for file in one.files}
             for one in plan.files:
-                if brought[one.path].sha256 not in shared:
+                if brought[one.path].fetched and brought[one.path].sha256 not in shared:
                     self._set_aside(plan, one, places[one.path])
             raise
         return facts

@@ -2,10 +2,12 @@
 
 import asyncio
 import shutil
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from thorp.identity.scopes import Scope
 from thorp.models.library import AmbiguousError
 from thorp.models.ports import Hub
 from thorp.models.receipts import Receipt
@@ -23,14 +25,16 @@ class PullDesk:
     resolver: Resolver
     transfers: Transfers
     hub: Hub
+    open_hub: Hub  # without the owner's token, for who may only look
 
     async def search(self, call: Call[HubSearch]) -> HubHits:
-        hits = await asyncio.to_thread(self.hub.search, call.input.q, call.input.limit)
+        hits = await asyncio.to_thread(self._hub_for(call).search, call.input.q, call.input.limit)
         return HubHits(hub=self.hub.where, results=tuple(map(hit_row, hits)))
 
     async def resolve(self, call: Call[ResolveRequest]) -> ResolveAnswer:
         try:
-            meaning = await asyncio.to_thread(self.resolver.meaning, ask_of(call.input))
+            resolver = replace(self.resolver, hub=self._hub_for(call))
+            meaning = await asyncio.to_thread(resolver.meaning, ask_of(call.input))
         except AmbiguousError as error:  # several of the library: here that is an answer
             return self._several_kept(call.input.ref, error)
         return await asyncio.to_thread(self._answer, meaning)
@@ -56,6 +60,11 @@ class PullDesk:
             gated=plan.gated,
             state=record.state.value,
         )
+
+    def _hub_for(self, call: Call[Any]) -> Hub:
+        """What the owner's account at the hub may see is for the owner, and for who may pull with it."""
+        lent = call.principal.is_owner or Scope.MODELS_WRITE in call.principal.scopes
+        return self.hub if lent else self.open_hub
 
     def _answer(self, meaning: Meaning) -> ResolveAnswer:
         if meaning.kept is not None:
@@ -119,12 +128,16 @@ class PullDesk:
         if not meaning.choices:
             return ()
         best = self.resolver.recommended(meaning.choices)
-        return tuple(self._choice(meaning, one, recommended=one is best) for one in meaning.choices)
+        alike = Counter(one.quant for one in meaning.choices)
+        return tuple(
+            self._choice(one, choice_ref(meaning, one, alike[one.quant]), recommended=one is best)
+            for one in meaning.choices
+        )
 
-    def _choice(self, meaning: Meaning, candidate: Candidate, *, recommended: bool) -> Choice:
+    def _choice(self, candidate: Candidate, ref: str, *, recommended: bool) -> Choice:
         fit = self.resolver.fit(candidate.size)
         return Choice(
-            ref=choice_ref(meaning, candidate),
+            ref=ref,
             model_id=candidate.model_id,
             quant=candidate.quant,
             size_bytes=candidate.size,
@@ -174,13 +187,12 @@ def hit_row(hit: Hit) -> HubHit:
     )
 
 
-def choice_ref(meaning: Meaning, candidate: Candidate) -> str:
-    """What to type to get this one and no other."""
+def choice_ref(meaning: Meaning, candidate: Candidate, alike: int) -> str:
+    """What to type to get this one and no other. `alike`: how many have its quantisation."""
     repo = meaning.repo.repo if meaning.repo else meaning.ask.ref
     at = f"@{meaning.version}" if meaning.ask.revision or "@" in meaning.ask.ref else ""
     if candidate.name == "_":
         return f"{repo}{at}"
-    alike = [one for one in meaning.choices if one.quant == candidate.quant]
-    if len(alike) == 1 and candidate.quant != "unknown":
+    if alike == 1 and candidate.quant != "unknown":
         return f"{repo}{at}:{candidate.quant}"
     return f"{repo}/{candidate.files[0].path}"

@@ -25,6 +25,7 @@ from typing import Final
 
 from thorp.base.errors import ConflictError, ThorpError
 from thorp.base.files import DISK, explaining
+from thorp.models.cache import refuse_links
 from thorp.models.layout import OWN, RECEIPT, Layout, digest_of
 from thorp.models.library import DEPTH, Library, exact_ref
 from thorp.models.receipts import Receipt, ReceiptFile, read_receipt
@@ -200,6 +201,8 @@ def _finish(library: Library, receipt: Receipt) -> int:
         library.drop(receipt)
     doomed = _doomed(library, receipt, others)
     freed = doomed.freed()
+    for one in (*doomed.entries, *doomed.blobs):
+        refuse_links(one.parent, layout.repo(receipt.repo))
     with explaining("remove", layout.repo(receipt.repo)):
         for entry in doomed.entries:
             entry.unlink(missing_ok=True)

@@ -105,8 +105,8 @@ class Repairer:
         damaged = blob if blob.is_file() and not blob.is_symlink() else entry
         if not damaged.is_file() or damaged.is_symlink():
             return
-        with held_for_hub(layout.hub_lock(wanted.repo, digest)):
-            partial = Partial.held(layout.partial(wanted.repo, digest), file.size)
+        with held_for_hub(layout.hub_lock(wanted.repo, digest)) as free:
+            partial = Partial.held(layout.partial(wanted.repo, digest), file.size) if free else None
             if partial is None:
                 return
             try:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thorp.base.errors import ConflictError, ThorpError, TryAgainError
+from thorp.base.errors import BusyError, ConflictError, ThorpError, TryAgainError
 from thorp.models.records import Record
 
 
@@ -16,6 +16,12 @@ class InTransferError(ConflictError):
     """A model that is on its way cannot be removed."""
 
     code = "models.in_transfer"
+
+
+class TooManyTransfersError(BusyError):
+    """As many transfers as one home keeps are not over."""
+
+    code = "transfers.too_many"
 
 
 class NotHeededError(TryAgainError):

@@ -28,12 +28,20 @@ from thorp.models.receipts import Receipt
 from thorp.models.records import CARRIED, ENDED, BadRecordError, Carrying, Record, RecordBook, State, record_of
 from thorp.models.settings import MOST_PARALLEL, TransferSettings
 from thorp.models.stages import Stage
-from thorp.models.transfer_errors import InTransferError, NotHeededError, TransferEndedAlreadyError, over, told_of
+from thorp.models.transfer_errors import (
+    InTransferError,
+    NotHeededError,
+    TooManyTransfersError,
+    TransferEndedAlreadyError,
+    over,
+    told_of,
+)
 
 log = logging.getLogger(__name__)
 LOOK_EVERY: Final = 1.0  # seconds between two looks at what other processes do
 LONGEST_WISH: Final = 15.0  # seconds until another process has to have done what was wished
 WAITING: Final = 0.2
+MOST_WAITING: Final = 64  # transfers that are not over
 LOOK_AGAIN: Final = 0.05  # seconds between two looks at whether a wish was heeded
 OVER: Final = frozenset({State.DONE, State.CANCELLED})  # of which nothing is left that belongs to the transfer alone
 RESTING: Final[Mapping[str, Any]] = {"note": "", "rate": 0, "eta": None}
@@ -124,6 +132,7 @@ class Transfers:
             plan, new_ulid(self._tools.clock, self._tools.randomness), rfc3339(self._tools.clock.wall()), limit or 0
         )
         self._tools.puller.reached(Stage.PLANNED)
+        await asyncio.to_thread(self._refuse_crowd, plan.key)
         begun = await asyncio.to_thread(self._book.begin, record, plan)
         self._tools.puller.reached(Stage.RECORDED)
         await asyncio.to_thread(self._book.tidy)
@@ -131,6 +140,14 @@ class Transfers:
         if limit in (None, found.limit) or found.state in ENDED:
             return found
         return await self.slow(begun.id, limit)
+
+    def _refuse_crowd(self, key: str) -> None:
+        waiting = [one for one in self._book.every() if one.state not in ENDED]
+        if len(waiting) >= MOST_WAITING and all(one.key != key for one in waiting):
+            raise TooManyTransfersError(
+                f"{len(waiting)} transfers are under way, waiting or paused. Wait for one, or cancel one first.",
+                retry_after=60.0,
+            )
 
     async def _carry(self, transfer: str, states: frozenset[State]) -> bool:
         """Carry a transfer in this process if it is in one of these states; False: it is not, or another one does.

@@ -19,7 +19,7 @@ from thorp.models.library import Library
 from thorp.models.ports import Stop
 from thorp.models.receipts import Receipt, ReceiptFile, read_receipt
 from thorp.models.remove import refuse_away
-from thorp.models.uses import using
+from thorp.models.uses import filing, using
 from thorp.swarm.recipes import PIECE
 
 SHA1: Final = 20
@@ -65,8 +65,9 @@ def verify(
         if well:
             pairs = zip(current.files, found, strict=True)
             lost = {one.sha256: read.pieces for one, read in pairs if read.pieces != reader.kept(one)}
-            latest = read_receipt(path)  # it may have got another name while we were reading
-            library.put(replace(latest, verified_at=rfc3339(clock.wall())), lost)
+            with filing(library.layout.receipts):
+                latest = read_receipt(path)  # it may have got another name while we were reading
+                library.put(replace(latest, verified_at=rfc3339(clock.wall())), lost)
     return tuple(one.verdict for one in found)
 
 

@@ -4,16 +4,17 @@ Metadata goes through `huggingface_hub`, which never sees the token; bytes are f
 machine through `Outward`. Refuses any range that is not exactly the bytes that were asked for.
 """
 
+import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from thorp import __version__
 from thorp.base.clock import Clock, SystemClock
-from thorp.base.errors import NetworkError
+from thorp.base.errors import NetworkError, ThorpError
 from thorp.base.lazy import LazyModule
 from thorp.models.ports import Stop
 from thorp.models.sources.hub_answers import Question, check_identity, check_range, judge
@@ -39,11 +40,14 @@ from thorp.net.outward import Incoming, Outward, Token
 from thorp.net.outward_errors import (
     OutwardBadAnswerError,
     OutwardStalledError,
+    OutwardStoppedError,
     OutwardUnreachableError,
     Reason,
 )
 
-LARGEST_ANSWER: Final = 64 * 1024 * 1024
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+LARGEST_TALK: Final = 32 * 1024 * 1024  # all answers to one question together
+LONGEST_TALK: Final = 60.0  # seconds for one answer about repositories, however slowly it trickles
 MOST_REQUESTS: Final = 100  # of one question; a listing comes in pages
 MOST_HITS: Final = 100
 MOST_STORES: Final = 256
@@ -61,6 +65,18 @@ class Store:
 
     url: str = field(repr=False)  # signed: it opens the file to who has it
     came_from: Reach  # of the hub's own address
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one question is waited for."""
+
+    ends: Stop
+    clock: Clock
+    until: float
+
+    def is_set(self) -> bool:
+        return self.ends.is_set() or self.clock.monotonic() > self.until
 
 
 class _Bytes(Protocol):
@@ -94,6 +110,7 @@ class HubSource:
     outward: Outward
     offline: Callable[[], bool] | bool = False
     clock: Clock = field(default_factory=SystemClock)
+    _ends: threading.Event = field(default_factory=threading.Event, repr=False)
     _stores: dict[Wanted, Store] = field(default_factory=dict[Wanted, Store], repr=False)
 
     @property
@@ -146,7 +163,11 @@ class HubSource:
                 judge(answer.status, answer.headers, question, by_hub=by_hub, now=self.clock.wall())
                 check_identity(answer.hops, question, file, by_hub=by_hub)
                 self._learn(wanted, answer)
-            check_range(answer, question, file, first, end)
+            try:
+                check_range(answer, question, file, first, end)
+            except ThorpError:
+                self._stores.pop(wanted, None)
+                raise
             yield ExactBytes(answer, end - first, self.where)
 
     def _from_store(
@@ -173,6 +194,17 @@ class HubSource:
             if len(self._stores) >= MOST_STORES:
                 self._stores.clear()
             self._stores[wanted] = Store(answer.url, answer.hops[-2].reach)
+
+    def end(self) -> None:
+        """No question is waited for any more, by whichever thread."""
+        self._ends.set()
+
+    def without_token(self) -> "HubSource":
+        """The hub as everybody sees it."""
+        return replace(self, token=lambda: None)
+
+    def _patience(self) -> "Patience":
+        return Patience(self._ends, self.clock, self.clock.monotonic() + LONGEST_TALK)
 
     @property
     def _base(self) -> str:
@@ -205,6 +237,10 @@ class HubSource:
         except OutwardUnreachableError as error:
             kind = HubOfflineError if error.details.get("reason") is Reason.NO_NETWORK else HubUnreachableError
             raise kind(f"The hub cannot be reached: {error.message}") from error
+        except OutwardStoppedError as error:
+            raise HubUnreachableError(
+                "The hub was given up: its answer takes too long, or nobody waits for it."
+            ) from error
         except OutwardStalledError as error:
             raise HubUnreachableError(f"The hub cannot be reached: {error.message}") from error
         except OutwardBadAnswerError as error:
@@ -214,16 +250,20 @@ class HubSource:
     def _asking(self, question: Question) -> Generator[Any]:
         """The library, with its requests in our hands. It is never given the token, and never sees a failure."""
         self._check_offline()
-        asked = 0
+        asked, heard = 0, 0
 
         def exchange(method: str, url: str) -> Any:
-            nonlocal asked
+            nonlocal asked, heard
             asked += 1
             if url == f"{self._base}{OF_ITS_OWN}":
                 return _TRANSPORT.load().Reply(404, {}, b"{}")
             if asked > MOST_REQUESTS or method != "GET":
                 raise BadHubAnswerError(f"`{question.endpoint}` has more pages of one list than anybody reads.")
-            return self._exchange(url, question)
+            reply = self._exchange(url, question)
+            heard += len(reply.body)
+            if heard > LARGEST_TALK:
+                raise BadHubAnswerError(f"`{question.endpoint}` answers with more than anybody reads.")
+            return reply
 
         with _TRANSPORT.load().lending(exchange):
             try:
@@ -233,7 +273,7 @@ class HubSource:
 
     def _exchange(self, url: str, question: Question) -> Any:
         headers = {"User-Agent": _AGENT, "Accept": "application/json"}
-        with self._told(), self.outward.open("GET", url, headers, token=self._token) as answer:
+        with self._told(), self.outward.open("GET", url, headers, token=self._token, stop=self._patience()) as answer:
             by_hub = answer.hops[-1].origin == self._origin
             judge(answer.status, answer.headers, question, by_hub=by_hub, now=self.clock.wall())
             return _TRANSPORT.load().Reply(answer.status, answer.headers, answer.read(LARGEST_ANSWER))
