@@ -17,6 +17,7 @@ import pytest
 from thorp.base.errors import ConflictError, ThorpError
 from thorp.formats.errors import FormatError
 from thorp.models.adopt import NameNotWantedError, adopt
+from thorp.models.adopt_filing import ContradictionError
 from thorp.models.adopt_types import Adopted
 from thorp.models.bundle import export_bundle
 from thorp.models.bundle_in import NewerBundleError, import_bundle, is_bundle, parse_manifest
@@ -423,3 +424,22 @@ def test_two_imports_of_one_bundle_do_not_write_over_each_other(tmp_path: Path, 
 
     assert bring(library, source, progress=meddle).imported[0].how == "copied"
     assert {one.code for one in refused} == {"models.busy_file"}
+
+
+def test_what_is_here_proven_and_whole_is_not_exchanged_for_other_bytes(tmp_path: Path, library: Library) -> None:
+    source, given = a_bundle(tmp_path)
+    kept = an_artifact(
+        library,
+        given.repo,
+        {NAME: b"what the hub gave"},
+        artifact=given.artifact,
+        model_id=given.model_id,
+        aliases=("mine",),
+    )
+    assert kept.key == given.key
+
+    with pytest.raises(ContradictionError, match="with other bytes"):
+        bring(library, source)
+
+    assert library.one("mine") == kept
+    assert library.state(kept).complete

@@ -370,3 +370,17 @@ def test_C42_a_pull_of_what_was_found_damaged_brings_it_anew(home: Home, hub: Fa
 
     assert home.library.state(again).complete
     assert hashlib.sha256(blob.read_bytes()).hexdigest() == receipt.files[0].sha256
+
+
+def test_D47_a_hostile_header_takes_nothing_from_what_another_program_fetched(
+    tmp_path: Path, hub: FakeHub, made: Path
+) -> None:
+    """The bytes are what their hash says, so they are that program's; they only become no model of ours."""
+    hub.add("evil/Bad-1B-GGUF", {"Bad-1B-Q8_0.gguf": b"GGUF" + bytes(20_000)}, lfs_above=0)
+    with a_home(tmp_path / "hf", hub.url) as home:
+        at = home.fetched_by_hf("evil/Bad-1B-GGUF", "Bad-1B-Q8_0.gguf")
+        with pytest.raises(IntegrityError):
+            home.pull(home.plan("evil/Bad-1B-GGUF"))
+
+        assert at.read_bytes() == b"GGUF" + bytes(20_000)
+        assert home.library.receipts() == ()

@@ -10,7 +10,12 @@ from tests.models.world import LARGE, MIB, REPO, SMALL, World, opened, stocked, 
 from thorp.app.environment import HubVariables
 from thorp.base.errors import ThorpError
 from thorp.bus.errors import SchemaMismatchError
+from thorp.identity.principals import keyed
+from thorp.identity.scopes import Scope
 from thorp.models.library import AmbiguousError
+from thorp.models.records import State
+from thorp.models.transfer_errors import TooManyTransfersError
+from thorp.models.transfers import MOST_WAITING
 from thorp.testing.hub import FakeHub
 
 T = TypeVar("T")
@@ -249,5 +254,49 @@ def test_B34_a_gated_model_needs_the_owners_token_and_never_rides_a_torrent(tmp_
         assert (hub.leaks, row["error"]) == (0, None)
         await world.transfers.close()
         await asyncio.to_thread(world.models.close)
+
+    told(story())
+
+
+def test_what_the_owners_account_may_see_is_not_for_who_may_only_look(tmp_path: Path, hub: FakeHub) -> None:
+    async def story() -> None:
+        hub.add("me/Secret-1B-GGUF", {"Secret-1B-Q8_0.gguf": tiny(tmp_path, "s.gguf", MIB)}, private=True)
+        hub.tokens["hf_mine"] = {"me/Secret-1B-GGUF"}
+        async with opened(tmp_path, hub) as plain:
+            world = World(plain.paths, replace(plain.variables, token="hf_mine"))
+            for offer in world.models.offers:
+                await world.bus.register(offer)
+            mine = await world.ask("model.resolve", ref="me/Secret-1B-GGUF")
+            assert mine["repo"] == "me/Secret-1B-GGUF"
+            puller = keyed("k1", frozenset({Scope.MODELS_READ, Scope.MODELS_WRITE}))
+            assert (await world.ask("model.resolve", puller, ref="me/Secret-1B-GGUF"))["repo"] == mine["repo"]
+            looker = keyed("k2", frozenset({Scope.MODELS_READ}))
+            with pytest.raises(ThorpError) as refused:
+                await world.ask("model.resolve", looker, ref="me/Secret-1B-GGUF")
+            assert refused.value.code == "models.no_such_repo"
+            found = await world.ask("hub.search", looker, q="secret")
+            assert found["results"] == []
+            await asyncio.to_thread(world.models.close)
+
+    told(story())
+
+
+def test_as_many_pulls_as_nobody_waits_for_are_refused(tmp_path: Path, hub: FakeHub) -> None:
+    async def story() -> None:
+        async with opened(tmp_path, hub) as world:
+            book, plan = world.transfers._book, (await world.ask("model.resolve", ref=f"{REPO}:q8_0"))
+            assert plan["choices"]
+            made = world.models.transfers
+            first = (await world.ask("model.pull", ref=f"{REPO}:q4_k_m", limit=1))["transfer_id"]
+            one, what = book.get(first), book.plan(first)
+            for number in range(MOST_WAITING - 1):
+                book.begin(
+                    one.now(id=f"0{number:025d}", key=f"other/{number}", state=State.PAUSED),
+                    replace(what, artifact=f"other-{number}"),
+                )
+            with pytest.raises(TooManyTransfersError, match="cancel one first"):
+                await world.ask("model.pull", ref=f"{REPO}:q8_0")
+            assert (await world.ask("model.pull", ref=f"{REPO}:q4_k_m"))["transfer_id"] == first
+            await made.cancel(first)
 
     told(story())
