@@ -284,11 +284,10 @@ def test_what_is_over_cannot_be_paused_slowed_or_resumed_to_something_else(here:
     hub.faults.clear()
     here.pull(ONE)
     transfer = here.transfer()
-    for words in (("pause", transfer), ("limit", "1M", transfer)):
+    for words in (("pause", transfer), ("limit", "1M", transfer), ("cancel", transfer, "--yes")):
         told = here.thorp("transfers", *words)
         assert (told.returncode, "is done already" in told.stderr) == (8, True), told
     assert here.thorp("transfers", "show", "01M7Y0BDH1KW1VY1X9PZR7XGQA").returncode == 3
-    assert json.loads(here.thorp("transfers", "cancel", transfer, "--yes", "--json").stdout)["state"] == "done"
     here.settled()
 
 
