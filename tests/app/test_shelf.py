@@ -116,6 +116,7 @@ def test_what_is_not_clear_or_not_whole_has_to_be_looked_for(tmp_path: Path) -> 
                     (f"{REPO}:q8_0", None, "main"),
                     ("tiny", None, None),
                     ("tiny:1b:base:q4_k_m", "q8_0", None),
+                    (f"{REPO}:q4_k_m", "q8_0", None),
                     ("org/other", None, None),
                 ):
                     assert complete_here(paths, environment, ref, quant, revision) is None

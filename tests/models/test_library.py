@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from thorp.models.ids import ModelId
 from thorp.models.layout import digest_of
 from thorp.models.library import (
     AmbiguousError,
@@ -11,7 +12,6 @@ from thorp.models.library import (
     NoSuchModelError,
     begins,
     exact_ref,
-    id_of,
     same_quant,
     scan,
 )
@@ -226,4 +226,4 @@ def test_parts_of_ids_and_quants_are_compared_as_people_write_them() -> None:
 
 
 def test_the_id_of_a_receipt_is_one(library: Library) -> None:
-    assert id_of(two_quants(library)[0]) == "m:7b:base:q4_k_m"
+    assert ModelId(two_quants(library)[0].model_id) == "m:7b:base:q4_k_m"

@@ -1,15 +1,14 @@
 """The library without a node, for commands that answer at once. It loads little, and changes nothing but its index."""
 
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from thorp.app.paths import Paths
 from thorp.models.cache import Cache
 from thorp.models.layout import Layout
-from thorp.models.library import Library, same_quant
-from thorp.models.refs import Query, RepoRef, parse_ref
+from thorp.models.library import Library
+from thorp.models.refs import parse_ref
 from thorp.models.rows import complete_data, library_data
 from thorp.models.stores import Stores
 from thorp.store.library_index import LibraryIndex
@@ -85,10 +84,5 @@ def complete_here(
     if revision is not None:
         return None
     library = open_library(paths, environment)
-    found = library.matching(replace(parsed, quant=quant) if isinstance(parsed, RepoRef) and quant else parsed)
-    if quant:
-        found = tuple(one for one in found if same_quant(quant, one.quant))
-    if isinstance(parsed, Query):
-        found = tuple(one for one in found if parsed.text.casefold() in map(str.casefold, one.aliases))
-    complete = [one for one in found if library.state(one).complete]
+    complete = [one for one in library.called(parsed, quant or None) if library.state(one).complete]
     return complete_data(ref, complete[0]) if len(complete) == 1 else None

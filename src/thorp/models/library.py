@@ -12,7 +12,6 @@ from thorp.base.errors import ConflictError, NotFoundError, ThorpError
 from thorp.base.files import DISK, explaining, write_atomically
 from thorp.base.nearest import did_you_mean
 from thorp.models.cache import Cache, whole
-from thorp.models.ids import ModelId
 from thorp.models.layout import DAMAGED, RECEIPT, Layout, digest_of
 from thorp.models.receipts import Receipt, parse_receipt, read_receipt, receipt_text, write_receipt
 from thorp.models.refs import IdRef, Query, Ref, RepoRef, parse_ref, text_of
@@ -149,6 +148,13 @@ class Library:
                 return named
         return tuple(one for one in every if means(ref, one))
 
+    def called(self, ref: Ref, quant: str | None) -> tuple[Receipt, ...]:
+        """What a pull of this ref may find here. A query is a question to the hub, unless the owner gave that name."""
+        found = of_quant(self.matching(ref), quant)
+        if isinstance(ref, Query):
+            return tuple(one for one in found if ref.text.casefold() in map(str.casefold, one.aliases))
+        return found
+
     def one(self, text: str) -> Receipt:
         """The model that a ref means, or an error that lists what it could mean."""
         found = self.matching(parse_ref(text))
@@ -218,6 +224,10 @@ def same_quant(one: str, other: str | None) -> bool:
     return other is not None and one.casefold().replace("-", "_") == other.casefold().replace("-", "_")
 
 
+def of_quant(receipts: Iterable[Receipt], quant: str | None) -> tuple[Receipt, ...]:
+    return tuple(one for one in receipts if quant is None or same_quant(quant, one.quant))
+
+
 def scan(layout: Layout) -> Scan:
     """Every receipt on disk, and what cannot be read as one."""
     found: list[Receipt] = []
@@ -243,7 +253,3 @@ def _receipt_files(top: Path) -> Iterator[Path]:
 
 def _sorted(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
     return tuple(sorted(receipts, key=lambda one: (one.model_id, one.repo, one.downloaded_at)))
-
-
-def id_of(receipt: Receipt) -> ModelId:
-    return ModelId(receipt.model_id)

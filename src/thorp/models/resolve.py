@@ -1,7 +1,7 @@
 """What a ref means: something in the library, one artifact of a repository, or several to choose from. Blocks."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,14 +9,13 @@ from thorp.base.errors import NetworkError, NotAllowedError, NotFoundError, Thor
 from thorp.machine.fit import Fit, fit
 from thorp.machine.snapshot import MachineSnapshot
 from thorp.models.ids import ModelId
-from thorp.models.library import Kept, Library, ambiguous, same_quant
+from thorp.models.library import Kept, Library, ambiguous, of_quant, same_quant
 from thorp.models.plan import BRANCH, PullPlan, plan_of
 from thorp.models.ports import Hub
-from thorp.models.receipts import Receipt
 from thorp.models.refs import BadRefError, IdRef, Query, RepoRef, parse_ref
 from thorp.models.selection import Several, candidates, choose, recommended, wanted_candidate
 from thorp.models.stores import StoreAwayError, Stores
-from thorp.models.types import Candidate, Hit, RemoteRepo
+from thorp.models.types import Candidate, Hit, RemoteRepo, SourceKind
 
 log = logging.getLogger(__name__)
 MOST_HITS: Final = 20
@@ -67,7 +66,8 @@ class Meaning:
 
     def plan(self) -> PullPlan | None:
         """What to bring, when that is clear."""
-        return plan_of(self.ask.ref, self.repo, self.choices[0], self.version) if self.repo and self.chosen else None
+        chosen = self.chosen
+        return plan_of(self.ask.ref, self.repo, chosen, self.version) if self.repo and chosen else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Resolver:
 
     def meaning(self, ask: Ask) -> Meaning:
         """What a ref means, asking the library first and the hub when that does not know."""
-        if ask.source not in (None, self.hub_name):
+        if ask.source not in (None, SourceKind.HUB):
             raise NoSuchSourceError(
                 f"This node has no source `{ask.source}` yet; leave `--from` out, or use `--from hub`.",
                 source=ask.source,
@@ -91,20 +91,12 @@ class Resolver:
         except (NetworkError, TryAgainError) as error:
             return self._without_hub(ask, error)
 
-    hub_name = "hub"
-
     def in_library(self, ask: Ask) -> Kept | None:
-        """The model of the library that is meant, if exactly one is, and nobody asked for anything newer.
-
-        A query is a question to the hub, unless it is a name the owner gave.
-        """
+        """The model of the library that is meant, if exactly one is, and nobody asked for anything newer."""
         if not ask.by_name:
             return None
         ref = parse_ref(ask.ref)
-        found = self.library.matching(ref)
-        if isinstance(ref, Query):
-            found = tuple(one for one in found if ref.text.casefold() in map(str.casefold, one.aliases))
-        kept = [self.library.state(one) for one in _of_quant(found, ask.quant)]
+        kept = [self.library.state(one) for one in self.library.called(ref, ask.quant)]
         complete = [one for one in kept if one.complete]
         if len(complete) == 1:
             return complete[0]
@@ -166,7 +158,7 @@ class Resolver:
 
     def _without_hub(self, ask: Ask, error: ThorpError) -> Meaning:
         """Without the hub the library is all there is."""
-        matching = _of_quant(self.library.matching(parse_ref(ask.ref)), ask.quant)
+        matching = of_quant(self.library.matching(parse_ref(ask.ref)), ask.quant)
         found = [one for one in map(self.library.state, matching) if one.complete]
         if ask.revision is not None:
             found = [one for one in found if ask.revision in (one.receipt.revision, one.receipt.version)]
@@ -198,10 +190,6 @@ class Resolver:
                 version=meaning.version,
             )
         return meaning
-
-
-def _of_quant(receipts: Iterable[Receipt], quant: str | None) -> tuple[Receipt, ...]:
-    return tuple(one for one in receipts if quant is None or same_quant(quant, one.quant))
 
 
 def _says_something(part: str) -> bool:
