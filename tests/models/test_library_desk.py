@@ -14,6 +14,7 @@ from thorp.identity.principals import keyed, owner
 from thorp.identity.scopes import EVERY_SCOPE
 from thorp.models.aliases import NoSuchAliasError
 from thorp.models.library import AmbiguousError, NoSuchModelError
+from thorp.models.working import THREAD
 from thorp.testing.hub import FakeHub
 from thorp.wire.capability import Done
 
@@ -155,11 +156,14 @@ def test_repairing_fetches_what_is_wrong_and_tells_that_something_changed(tmp_pa
     told(story())
 
 
+def at_work() -> bool:
+    return any(one.name.startswith(THREAD) for one in threading.enumerate())
+
+
 def test_who_stops_listening_ends_the_work_behind_it(tmp_path: Path, hub: FakeHub) -> None:
     async def story() -> None:
         async with opened(tmp_path, hub) as world:
             await world.pulled(f"{REPO}:q8_0")
-            before = threading.active_count()
             items = world.bus.stream(Order("library.verify", owner(), {}))
             async with asyncio.timeout(60):
                 task = asyncio.ensure_future(anext(items))
@@ -167,7 +171,7 @@ def test_who_stops_listening_ends_the_work_behind_it(tmp_path: Path, hub: FakeHu
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
                 await items.aclose()
-                while any(one.running for one in world.bus.entries) or threading.active_count() > before:
+                while any(one.running for one in world.bus.entries) or at_work():
                     await asyncio.sleep(0.01)
             assert (await streamed(world, "library.verify"))[1]["ok"] is True
 

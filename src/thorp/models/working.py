@@ -12,6 +12,7 @@ from thorp.wire.capabilities.models import WorkFrame
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 EVERY: Final = 0.2  # seconds between two frames
+THREAD: Final = "work on files"
 
 
 async def working(work: Callable[[Progress, Stop], T], results: list[T]) -> AsyncGenerator[WorkFrame, None]:
@@ -22,7 +23,7 @@ async def working(work: Callable[[Progress, Stop], T], results: list[T]) -> Asyn
     def progress(file: str, done: int, total: int) -> None:
         latest[:] = [WorkFrame(file=file, done=done, total=total)]
 
-    thread = ThreadPoolExecutor(1, "work on files")  # one of its own: it may hold it for hours
+    thread = ThreadPoolExecutor(1, THREAD)  # one of its own: it may hold it for hours
     future = asyncio.get_running_loop().run_in_executor(thread, work, progress, stop)
     try:
         while not future.done():
