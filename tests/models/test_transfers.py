@@ -210,6 +210,17 @@ def test_who_asks_may_leave_in_the_middle_of_the_beginning(tmp_path: Path, hub: 
     told(story())
 
 
+def test_one_that_ended_since_it_was_read_is_told_as_it_ended(tmp_path: Path, hub: FakeHub) -> None:
+    async def story() -> State:
+        async with opened(tmp_path, hub) as world:
+            transfer = (await world.pulled(f"{REPO}:q4_k_m"))["id"]
+            await world.until(transfer, lambda _: not world.transfers.is_here(transfer))
+            as_read_before = world.transfers.row(transfer).now(state=State.ACTIVE)
+            return world.transfers.row(transfer, as_read_before).state
+
+    assert told(story()) is State.DONE
+
+
 def a_plan(world: World) -> Any:
     desk = next(one.unary.__self__ for one in world.models.offers if one.capability.name == "model.pull")
     return desk.resolver.meaning(Ask(f"{REPO}:q4_k_m")).plan()

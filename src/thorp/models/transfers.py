@@ -286,8 +286,10 @@ class Transfers:
         if (unwritten := self._unwritten.get(transfer)) is not None:
             return unwritten
         record = read or self._book.get(transfer)
-        if record.state in CARRIED and not self._book.is_carried(transfer):
-            return record.now(state=State.PAUSED, note="its process ended; resume it", rate=0, eta=None)
+        while record.state in CARRIED and not self._book.is_carried(transfer):
+            if (now := self._book.get(transfer)) == record:  # else whoever carried it has just brought it to an end
+                return record.now(state=State.PAUSED, note="its process ended; resume it", rate=0, eta=None)
+            record = now
         return record
 
     def is_here(self, transfer: str) -> bool:
