@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e import browser
+from tests.e2e.attack_front import Front, before_a_hub
 from tests.e2e.pulls import Home, fill, stock
 from thorp.testing.hub import Content, FakeHub
 from thorp.testing.process import NodeProcess, running_node
@@ -64,3 +65,16 @@ def either(request: pytest.FixtureRequest, here: Home) -> Iterator[Home]:
         if request.param == "node":
             stack.enter_context(running_node(here.at, **here.given))
         yield here
+
+
+@pytest.fixture(scope="module")
+def front_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    with before_a_hub(tmp_path_factory.mktemp("front")) as front:
+        yield front
+
+
+@pytest.fixture
+def front(front_door: Front) -> Front:
+    """A hub with something before it that sees what is asked; it remembers nothing of the test before."""
+    front_door.forget()
+    return front_door

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.e2e.attack_front import HALF, SIZE, TOKEN, Front, before_a_hub
+from tests.e2e.attack_front import HALF, SIZE, TOKEN, Front
 from tests.e2e.library_house import Home, download, gguf, rested
 from thorp.testing.gguf import tiny_gguf
 from thorp.testing.hub import Content, Fault, FaultKind, On, content_of
@@ -18,18 +17,6 @@ from thorp.testing.process import until
 from thorp.testing.safetensors import tiny_config, tiny_safetensors
 
 FORMATS: Final = re.compile(r"formats\.\w+")
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    with before_a_hub(tmp_path_factory.mktemp("front")) as front:
-        yield front
-
-
-@pytest.fixture
-def front(opened: Front) -> Front:
-    opened.forget()
-    return opened
 
 
 # B26, B27, B29: answers that lie about the bytes

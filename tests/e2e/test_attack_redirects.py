@@ -5,13 +5,13 @@ ours; the names of this machine cannot be made to change.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.e2e.attack_front import HALF, SIZE, TOKEN, Front, before_a_hub
+from tests.e2e.attack_front import HALF, SIZE, TOKEN, Front
 from tests.e2e.attack_hub import HANDSHAKE, authority, recording, redirecting
 from tests.e2e.library_house import RESTING, Home, download, rested, tree
 from thorp.testing.hub import FakeHub, Fault, FaultKind, Host, On
@@ -19,18 +19,6 @@ from thorp.testing.process import until
 
 SIGNED: Final = ("X-Xet-Cas-Uid", "Key-Pair-Id=", "Signature=", "Policy=", "xet-bridge")
 REFUSED: Final = "net.egress_refused"
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    with before_a_hub(tmp_path_factory.mktemp("front")) as front:
-        yield front
-
-
-@pytest.fixture
-def front(opened: Front) -> Front:
-    opened.forget()
-    return opened
 
 
 # B21 to B23: where a redirect may lead

@@ -5,17 +5,17 @@ import json
 import os
 import struct
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import hf_hub_download
 
+from tests.models.adopting import take
 from thorp.base.errors import ThorpError, UsageError
 from thorp.base.moments import rfc3339
 from thorp.formats.errors import BadGgufError, BadSafetensorsError, PickleRefusedError
-from thorp.models.adopt import NameNotWantedError, adopt, revision_of
+from thorp.models.adopt import NameNotWantedError, revision_of
 from thorp.models.adopt_files import SMALL, ChangedWhileReadError, CopyNeededError
 from thorp.models.adopt_sources import NothingToImportError
 from thorp.models.adopt_types import Adopted
@@ -25,10 +25,9 @@ from thorp.models.layout import digest_of, link_target
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt, read_receipt
 from thorp.models.remove import remove
-from thorp.models.stores import Stores
 from thorp.models.types import Format, SourceKind
 from thorp.models.verify import verify
-from thorp.testing.clock import FakeClock, FakeRandomness
+from thorp.testing.clock import FakeClock
 from thorp.testing.gguf import projector_gguf, tiny_gguf
 from thorp.testing.library import NO_LINKS, NO_SYMLINKS, SomeLinks, a_library, an_artifact, put_blob
 from thorp.testing.safetensors import tiny_config, tiny_safetensors
@@ -40,30 +39,6 @@ ID = "mistral:7b:instruct:q4_k_m"
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
     return a_library(tmp_path / "home")
-
-
-def take(
-    library: Library,
-    source: Path,
-    *,
-    name: str | None = None,
-    licence: str | None = None,
-    copies: bool = False,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
-    stop: threading.Event | None = None,
-) -> Adopted:
-    return adopt(
-        library,
-        Stores(library.layout.stores),
-        FakeClock(),
-        FakeRandomness(),
-        source,
-        name=name,
-        license=licence,
-        copies=copies,
-        progress=progress,
-        stop=stop or threading.Event(),
-    )
 
 
 def the_one(found: Adopted) -> Receipt:

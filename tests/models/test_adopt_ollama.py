@@ -2,20 +2,16 @@
 
 import hashlib
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from thorp.models.adopt import adopt
+from tests.models.adopting import take
 from thorp.models.adopt_ollama import LICENSE, MODEL, PROJECTOR, is_ollama, license_id, of_ollama
-from thorp.models.adopt_types import Adopted
 from thorp.models.layout import digest_of
 from thorp.models.library import Library
-from thorp.models.stores import Stores
 from thorp.models.types import SourceKind
-from thorp.testing.clock import FakeClock, FakeRandomness
 from thorp.testing.gguf import projector_gguf, tiny_gguf
 from thorp.testing.library import a_library
 
@@ -44,21 +40,6 @@ def a_manifest(store: Path, name: str, *layers: dict[str, Any]) -> Path:
 
 def weights(tmp_path: Path, seed: int = 0) -> bytes:
     return tiny_gguf(tmp_path / "made.gguf", seed=seed)[0].read_bytes()
-
-
-def take(library: Library, source: Path) -> Adopted:
-    return adopt(
-        library,
-        Stores(library.layout.stores),
-        FakeClock(),
-        FakeRandomness(),
-        source,
-        name=None,
-        license=None,
-        copies=False,
-        progress=lambda *_: None,
-        stop=threading.Event(),
-    )
 
 
 def test_a_model_comes_with_its_name_its_licence_and_its_eyes(tmp_path: Path, library: Library) -> None:

@@ -19,12 +19,12 @@ from thorp.base.fanout import Fanout
 from thorp.base.files import DISK
 from thorp.bus.dispatch import Bus, Order
 from thorp.identity.principals import owner
+from thorp.models.records import AT_REST
 from thorp.models.stages import Reached, unwatched
 from thorp.wire.capability import Done
 from thorp.wire.changes import Change, TransferChanged
 
 T = TypeVar("T")
-RESTING: Final = frozenset({"done", "failed", "cancelled", "paused"})
 LOOK: Final = 0.5  # seconds between two looks at a transfer that another process carries
 
 Row = dict[str, Any]
@@ -83,7 +83,7 @@ class HereCaller:
                     for row in [one for one in rows if one["id"] == transfer_id] or [await self._row(transfer_id)]:
                         told.put(row)
 
-        yield from self._poured(watch(), told, lambda row: row["state"] in RESTING)
+        yield from self._poured(watch(), told, lambda row: row["state"] in AT_REST)
 
     def _poured(
         self, work: Coroutine[Any, Any, None], told: "SimpleQueue[T | None]", is_last: Callable[[T], bool]

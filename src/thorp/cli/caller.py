@@ -11,9 +11,7 @@ from thorp.cli.answered import answered
 if TYPE_CHECKING:
     from thorp.cli.link import Link
 
-RESTING: Final = frozenset(
-    {"done", "failed", "cancelled", "paused"}
-)  # states of a transfer that nothing follows by itself
+RESTING: Final = frozenset({"done", "failed", "cancelled", "paused"})  # a transfer at rest, as the wire says it
 LONGEST: Final = 660.0  # seconds for one answer; the slowest capability that is not streamed has ten minutes
 TRIES: Final = 20  # to find a node again that went away
 PAUSE: Final = 0.5  # seconds between them

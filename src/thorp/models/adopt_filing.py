@@ -50,15 +50,17 @@ def known_receipt(library: Library, receipt: Receipt) -> Receipt | None:
 
 def is_present(library: Library, known: Receipt | None, wanted: Receipt) -> bool:
     """Whether the library has these very files, whole."""
-    if known is None or whole(library.cache, known):
-        return False
-    return {(one.path, one.sha256) for one in known.files} == {(one.path, one.sha256) for one in wanted.files}
+    return known is not None and same_files(known, wanted) and not whole(library.cache, known)
+
+
+def same_files(one: Receipt, other: Receipt) -> bool:
+    return {(file.path, file.sha256) for file in one.files} == {(file.path, file.sha256) for file in other.files}
 
 
 def refuse_contradiction(library: Library, wanted: Receipt) -> None:
     """What is proven and whole is not exchanged for other bytes under the same revision, whoever brings them."""
     known = known_receipt(library, wanted)
-    if known is not None and not whole(library.cache, known) and not is_present(library, known, wanted):
+    if known is not None and not same_files(known, wanted) and not whole(library.cache, known):
         raise ContradictionError(
             f"{wanted.repo} at {wanted.revision[:12]} is here with other bytes than those that are to be imported. "
             "One of them is not what it says. `thorp models rm` first, if you trust the new ones.",

@@ -14,9 +14,9 @@ from thorp.models.receipts import Receipt
 from thorp.models.resolve import Ask, Meaning, Resolver
 from thorp.models.rows import complete_data
 from thorp.models.transfers import Transfers
-from thorp.models.types import Candidate, Hit
+from thorp.models.types import Candidate, Hit, RemoteRepo
 from thorp.wire.capabilities.hub import HubHit, HubHits, HubSearch
-from thorp.wire.capabilities.models import Choice, PullAnswer, PullRequest, ResolveAnswer, ResolveRequest
+from thorp.wire.capabilities.models import Badge, Choice, PullAnswer, PullRequest, ResolveAnswer, ResolveRequest
 from thorp.wire.capability import Call
 
 
@@ -69,60 +69,53 @@ class PullDesk:
     def _answer(self, meaning: Meaning) -> ResolveAnswer:
         if meaning.kept is not None:
             return self._kept_answer(meaning.ask.ref, meaning.kept.receipt)
-        repo = meaning.repo
-        return ResolveAnswer(
-            ref=meaning.ask.ref,
-            repo=repo.repo if repo else None,
-            revision=repo.revision if repo else None,
-            license=repo.license if repo else None,
-            gated=bool(repo and repo.gated),
-            in_library=False,
-            repos=tuple(map(hit_row, meaning.hits)),
-            choices=self._choices(meaning),
-            free_bytes=self._free(),
-        )
+        repos = tuple(map(hit_row, meaning.hits))
+        return self._told(meaning.ask.ref, meaning.repo, self._choices(meaning), repos=repos)
 
     def _kept_answer(self, ref: str, receipt: Receipt) -> ResolveAnswer:
-        fit = self.resolver.fit(receipt.size_bytes)
         choice = Choice(
             ref=ref,
             model_id=receipt.model_id,
             quant=receipt.quant or "unknown",
             size_bytes=receipt.size_bytes,
             files=len(receipt.files),
-            fit=fit.value if fit else None,
+            fit=self._fit(receipt.size_bytes),
             recommended=True,
         )
-        return ResolveAnswer(
-            ref=ref,
-            repo=receipt.repo,
-            revision=receipt.revision,
-            license=receipt.license,
-            gated=receipt.gated,
-            in_library=True,
-            repos=(),
-            choices=(choice,),
-            free_bytes=self._free(),
-        )
+        return self._told(ref, receipt, (choice,), in_library=True)
 
     def _several_kept(self, ref: str, error: AmbiguousError) -> ResolveAnswer:
         listed = cast("list[dict[str, Any]]", error.details["choices"])
+        return self._told(ref, None, tuple(map(self._kept_choice, listed)), in_library=True)
+
+    def _kept_choice(self, listed: dict[str, Any]) -> Choice:
+        fit = self._fit(listed["size_bytes"])
+        return Choice.model_validate(listed | {"quant": listed["quant"] or "unknown", "fit": fit, "recommended": False})
+
+    def _told(
+        self,
+        ref: str,
+        about: RemoteRepo | Receipt | None,
+        choices: tuple[Choice, ...],
+        *,
+        repos: tuple[HubHit, ...] = (),
+        in_library: bool = False,
+    ) -> ResolveAnswer:
         return ResolveAnswer(
             ref=ref,
-            repo=None,
-            revision=None,
-            license=None,
-            gated=False,
-            in_library=True,
-            repos=(),
-            choices=tuple(self._kept_choice(one) for one in listed),
+            repo=about.repo if about else None,
+            revision=about.revision if about else None,
+            license=about.license if about else None,
+            gated=bool(about and about.gated),
+            in_library=in_library,
+            repos=repos,
+            choices=choices,
             free_bytes=self._free(),
         )
 
-    def _kept_choice(self, listed: dict[str, Any]) -> Choice:
-        fit = self.resolver.fit(listed["size_bytes"])
-        more = {"quant": listed["quant"] or "unknown", "fit": fit.value if fit else None, "recommended": False}
-        return Choice.model_validate(listed | more)
+    def _fit(self, size: int) -> Badge | None:
+        fit = self.resolver.fit(size)
+        return fit.value if fit else None
 
     def _choices(self, meaning: Meaning) -> tuple[Choice, ...]:
         if not meaning.choices:
@@ -135,14 +128,13 @@ class PullDesk:
         )
 
     def _choice(self, candidate: Candidate, ref: str, *, recommended: bool) -> Choice:
-        fit = self.resolver.fit(candidate.size)
         return Choice(
             ref=ref,
             model_id=candidate.model_id,
             quant=candidate.quant,
             size_bytes=candidate.size,
             files=len(candidate.every_file),
-            fit=fit.value if fit else None,
+            fit=self._fit(candidate.size),
             recommended=recommended,
         )
 

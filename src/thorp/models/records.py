@@ -54,6 +54,7 @@ class State(StrEnum):
 
 
 ENDED: Final = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+AT_REST: Final = ENDED | {State.PAUSED}  # nothing goes on by itself
 CARRIED: Final = frozenset({State.QUEUED, State.RESOLVING, State.ACTIVE, State.VERIFYING})
 
 

@@ -25,7 +25,7 @@ from thorp.models.layout import digest_of
 from thorp.models.plan import PullPlan
 from thorp.models.pull import Puller
 from thorp.models.receipts import Receipt
-from thorp.models.records import CARRIED, ENDED, BadRecordError, Carrying, Record, RecordBook, State, record_of
+from thorp.models.records import AT_REST, CARRIED, ENDED, BadRecordError, Carrying, Record, RecordBook, State, record_of
 from thorp.models.settings import MOST_PARALLEL, TransferSettings
 from thorp.models.stages import Stage
 from thorp.models.transfer_errors import (
@@ -48,6 +48,10 @@ RESTING: Final[Mapping[str, Any]] = {"note": "", "rate": 0, "eta": None}
 
 NOT_DONE: Final = frozenset(State) - {State.DONE}
 Change: TypeAlias = Callable[[Record], Mapping[str, Any]]
+
+
+def done_with(receipt: Receipt) -> dict[str, Any]:
+    return {**RESTING, "state": State.DONE, "done": receipt.size_bytes, "eta": 0.0}
 
 
 class Told(Protocol):
@@ -246,7 +250,7 @@ class Transfers:
         finally:
             self._active -= 1
         self._tools.finished(receipt)
-        return {**RESTING, "state": State.DONE, "done": receipt.size_bytes, "eta": 0.0}
+        return done_with(receipt)
 
     def _pull(self, plan: PullPlan, carrier: Carrier) -> Receipt:
         settings = self._tools.settings()
@@ -299,9 +303,7 @@ class Transfers:
         record = await asyncio.to_thread(self._book.get, transfer)
         if record.state in ENDED:
             raise over(record)
-        return await self._brought_to(
-            ENDED | {State.PAUSED}, transfer, PAUSE, lambda _: {**RESTING, "state": State.PAUSED}
-        )
+        return await self._brought_to(AT_REST, transfer, PAUSE, lambda _: {**RESTING, "state": State.PAUSED})
 
     async def cancel(self, transfer: str, *, keeping: bool = False) -> Record:
         if (record := await asyncio.to_thread(self._book.get, transfer)).state is State.DONE:
@@ -391,8 +393,7 @@ class Transfers:
         kept = {one.key: one for one in library.receipts()} if left else {}
         for record in left:
             if (receipt := kept.get(record.key)) is not None and library.state(receipt).complete:
-                finished = {**RESTING, "state": State.DONE, "done": receipt.size_bytes, "eta": 0.0}
-                self._at_rest(record.id, frozenset(State) - CARRIED, lambda _, finished=finished: finished)
+                self._at_rest(record.id, frozenset(State) - CARRIED, lambda _, receipt=receipt: done_with(receipt))
 
     def _changed(self, record: Record, changes: Mapping[str, Any]) -> Record:
         changed = record.now(**changes, updated=rfc3339(self._tools.clock.wall()))

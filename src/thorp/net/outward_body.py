@@ -25,6 +25,13 @@ class Body(Protocol):
     def readinto(self, buffer: memoryview) -> int: ...
 
 
+def _some(line: Line, buffer: memoryview) -> int:
+    """At least one byte, because more have to come."""
+    if not (count := line.take(buffer)):
+        raise broken(line.origin)
+    return count
+
+
 class Counted:
     """As many bytes as the head said."""
 
@@ -39,9 +46,7 @@ class Counted:
     def readinto(self, buffer: memoryview) -> int:
         if not self._left:
             return 0
-        count = self._line.take(buffer[: self._left])
-        if not count:
-            raise broken(self._line.origin)
+        count = _some(self._line, buffer[: self._left])
         self._left -= count
         return count
 
@@ -62,9 +67,7 @@ class Chunked:
             self._next()
             if self.done:
                 return 0
-        count = self._line.take(buffer[: self._left])
-        if not count:
-            raise broken(self._line.origin)
+        count = _some(self._line, buffer[: self._left])
         self._left -= count
         return count
 
