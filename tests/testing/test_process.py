@@ -12,7 +12,16 @@ import pytest
 
 from thorp.net.blocking import BlockingClient, SseFrame
 from thorp.testing import process
-from thorp.testing.process import DidNotStartError, Watching, environment_of, processes_of, start_node, until
+from thorp.testing.process import (
+    QUIET,
+    DidNotStartError,
+    Watching,
+    environment_of,
+    processes_of,
+    run_thorp,
+    start_node,
+    until,
+)
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b"12\r\nevent: x\ndata: 1\n\n\r\n"
@@ -103,3 +112,15 @@ def test_nothing_of_the_person_reaches_a_node(tmp_path: Path) -> None:
     finally:
         del os.environ["THORP_LOCAL_PORT"]
     assert environment_of(tmp_path, THORP_LOGS_LEVEL="debug")["THORP_LOGS_LEVEL"] == "debug"
+
+
+def test_a_node_of_a_test_stays_on_loopback_unless_it_is_let_out(tmp_path: Path) -> None:
+    assert environment_of(tmp_path)["THORP_MESH_HOST"] == "127.0.0.1"
+    assert environment_of(tmp_path)["THORP_MESH_PORT"] == "0"
+    assert environment_of(tmp_path, **dict.fromkeys(QUIET, ""))["THORP_MESH_HOST"] == ""
+
+
+def test_a_command_line_may_begin_with_what_takes_it_elsewhere(tmp_path: Path) -> None:
+    told = run_thorp(tmp_path, "call", through=("echo", "through"))
+    assert told.stdout.startswith("through ")
+    assert told.stdout.endswith(" -m thorp call\n")

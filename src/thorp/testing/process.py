@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,6 +25,8 @@ from thorp.net.blocking import BlockingClient, SseFrame
 T = TypeVar("T")
 PATIENCE: Final = 60.0  # seconds until a hanging child fails the test; nothing is measured by it
 ANY_PORT: Final = ("--port", "0")
+# No node of a test calls into the LAN.
+QUIET: Final = {"THORP_MESH_HOST": "127.0.0.1", "THORP_MESH_PORT": "0", "THORP_LAN_ENABLED": "false"}
 CHANGES: Final = "/api/v1/stream"
 
 
@@ -59,20 +61,26 @@ def processes_of(session: int) -> set[int]:
 def environment_of(home: Path, **more: str) -> dict[str, str]:
     """A clean environment: no proxies, no settings, nothing of the person who runs the tests."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH", "TMPDIR") if name in os.environ}  # noqa: TID251  (what a child inherits)
-    return kept | {"HOME": str(home), "THORP_HOME": str(home), "PYTHONUNBUFFERED": "1"} | more
+    return kept | {"HOME": str(home), "THORP_HOME": str(home), "PYTHONUNBUFFERED": "1"} | QUIET | more
 
 
-def run_thorp(home: Path, *words: str, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
-    """One command line, to its end."""
-    return subprocess.run(  # noqa: S603  (our own interpreter and our own words)
-        [sys.executable, "-m", "thorp", *words],
-        env=environment_of(home, **more),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+def run(words: Sequence[str], **how: Any) -> "subprocess.CompletedProcess[str]":
+    """One program, to its end; `how` is what `subprocess.run` takes."""
+    given: dict[str, Any] = {"timeout": PATIENCE} | how
+    return subprocess.run(words, capture_output=True, text=True, check=False, **given)  # noqa: S603  (our own programs and our own words)
+
+
+def begin(words: Sequence[str], **how: Any) -> "subprocess.Popen[bytes]":
+    """A program that goes on meanwhile; `how` is what `subprocess.Popen` takes."""
+    given: Any = {"stdin": subprocess.DEVNULL} | how
+    return subprocess.Popen[bytes](words, **given)
+
+
+def run_thorp(
+    home: Path, *words: str, stdin: str = "", through: tuple[str, ...] = (), **more: str
+) -> "subprocess.CompletedProcess[str]":
+    """One command line, to its end; `through` is what begins it, such as a program that enters a namespace."""
+    return run([*through, sys.executable, "-m", "thorp", *words], input=stdin, env=environment_of(home, **more))
 
 
 @dataclass(eq=False)
@@ -137,6 +145,7 @@ class NodeProcess:
     home: Path
     process: "subprocess.Popen[bytes]"
     ready: Ready
+    through: tuple[str, ...] = ()  # what began it, and begins its command lines
 
     @property
     def port(self) -> int:
@@ -175,7 +184,7 @@ class NodeProcess:
 
     def thorp(self, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """One command line of this node's owner."""
-        return run_thorp(self.home, *words, **more)
+        return run_thorp(self.home, *words, through=self.through, **more)
 
     def log(self) -> list[dict[str, str]]:
         """Everything this home's nodes have logged so far."""
@@ -221,15 +230,16 @@ class DidNotStartError(Exception):
         self.said = said
 
 
-def start_node(home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, **more: str) -> NodeProcess:
+def start_node(
+    home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, through: tuple[str, ...] = (), **more: str
+) -> NodeProcess:
     """Start a node on a free port and wait until it is ready. It has a session of its own."""
     reading, writing = os.pipe()
     output = home.parent / f"{home.name}.output"
     with output.open("ab") as log, os.fdopen(reading, "rb") as told:
-        process = subprocess.Popen(  # noqa: S603  (our own interpreter and our own words)
-            [sys.executable, "-m", "thorp", "up", *flags, *words, "--ready-fd", str(writing)],
+        process = begin(
+            [*through, sys.executable, "-m", "thorp", "up", *flags, *words, "--ready-fd", str(writing)],
             env=environment_of(home, **more),
-            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=(writing,),
@@ -238,7 +248,7 @@ def start_node(home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, **mor
         os.close(writing)
         said = parse_line(told.readline())
     if isinstance(said, Ready):
-        return NodeProcess(home, process, said)
+        return NodeProcess(home, process, said, through)
     process.wait(PATIENCE)
     raise DidNotStartError(said, output.read_text(errors="replace"))
 
@@ -246,7 +256,7 @@ def start_node(home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, **mor
 @contextlib.contextmanager
 def running_node(home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, **more: str) -> Generator[NodeProcess]:
     """A node for the length of a block."""
-    node = start_node(home, *words, flags=flags, **more)
+    node = start_node(home, *words, flags=flags, through=(), **more)
     try:
         yield node
     finally:
@@ -260,7 +270,7 @@ def running_node(home: Path, *words: str, flags: tuple[str, ...] = ANY_PORT, **m
 @contextlib.contextmanager
 def detached_node(home: Path, *words: str, **more: str) -> Generator[dict[str, Any]]:
     """What `thorp up --detach` says; whatever then runs on this home is gone after the block."""
-    up = run_thorp(home, "up", "--detach", "--json", *ANY_PORT, *words, **more)
+    up = run_thorp(home, "up", "--detach", "--json", *ANY_PORT, *words, through=(), **more)
     try:
         if up.returncode:
             raise DidNotStartError(None, up.stderr)

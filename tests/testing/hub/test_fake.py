@@ -177,3 +177,11 @@ def test_what_is_no_request_is_refused(hub: FakeHub, ask: Callable[..., Any]) ->
     with socket.create_connection(("127.0.0.1", hub.port), timeout=60) as client:
         client.sendall(b"what\r\n\r\n")
         assert client.recv(65_536).startswith(b"HTTP/1.1 400 ")
+
+
+def test_hub_and_cdn_stand_where_they_are_told_to(ask: Callable[..., Any]) -> None:
+    with FakeHub(host="127.0.0.2", cdn_host="127.0.0.3") as hub:
+        hub.add("org/tiny", {"a.bin": b"x" * 20_000_000})
+        found = ask(f"http://127.0.0.2:{hub.port}/org/tiny/resolve/main/a.bin")
+        assert found["Location"].startswith(f"http://127.0.0.3:{hub.cdn_port}/")
+        assert len(ask(found["Location"]).body) == 20_000_000

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from thorp.base.errors import UsageError
-from thorp.testing.hub.fake import FakeHub
+from thorp.testing.hub.fake import LOCAL, FakeHub
 from thorp.testing.hub.faults import read_fault
 from thorp.testing.hub.folder import fill
 from thorp.testing.hub.log import Asked
@@ -23,6 +23,8 @@ def parser() -> argparse.ArgumentParser:
     )
     words.add_argument("--port", type=int, default=0, help="of the hub; 0 takes a free one")
     words.add_argument("--cdn-port", type=int, default=0, help="of the CDN")
+    words.add_argument("--host", default="127.0.0.1", help="address of the hub")
+    words.add_argument("--cdn-host", default=LOCAL, help="address of the CDN; better not the hub's")
     words.add_argument("--log", type=Path, help="write each request into this file, a JSON object per line")
     words.add_argument(
         "--fault", action="append", default=[], help='such as {"kind": "cut", "after": 1000}; repeatable'
@@ -54,7 +56,7 @@ def main(words: list[str] | None = None) -> int:
     said = parser().parse_args(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        hub = FakeHub(port=said.port, cdn_port=said.cdn_port)
+        hub = FakeHub(port=said.port, cdn_port=said.cdn_port, host=said.host, cdn_host=said.cdn_host)
         if said.log:
             hub.told = Writer(stack.enter_context(said.log.open("a"))).write
         try:

@@ -1,6 +1,7 @@
-"""A hub of models for tests: two listeners on loopback that answer as the Hugging Face hub and its CDN do.
+"""A hub of models for tests: two listeners that answer as the Hugging Face hub and its CDN do.
 
-It holds what a test puts on it, remembers whatever it was asked, and does wrong what it is told to.
+They are on loopback unless told otherwise. It holds what a test puts on it, remembers whatever it was asked, and does
+wrong what it is told to.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
 
 from thorp.base.clock import Clock, Randomness, SystemClock, SystemRandomness
 from thorp.testing.hub.answers import Answer, text_answer
@@ -23,6 +24,8 @@ from thorp.testing.hub.resolve import Cdn, Link, Links, Resolver, asks_for_file
 from thorp.testing.hub.server import Listener
 from thorp.testing.hub.strikes import asked_otherwise, changed, instead
 
+LOCAL: Final = "localhost"  # both families of it
+
 
 def _nobody(_: Asked) -> None:
     pass
@@ -35,6 +38,8 @@ class FakeHub:
     port: int = 0
     cdn_port: int = 0
     page: int = 1000  # entries of one page of a list
+    host: str = "127.0.0.1"
+    cdn_host: str = LOCAL  # another name than the hub's, so that a token has somewhere to leak to
     told: Callable[[Asked], None] = _nobody  # of each request when it is over, in a thread of the hub
     clock: Clock = field(default_factory=SystemClock)
     randomness: Randomness = field(default_factory=SystemRandomness)
@@ -51,8 +56,10 @@ class FakeHub:
     # Life.
 
     def start(self) -> Self:
-        hub = Listener(self.port, lambda line: self._serve(Host.HUB, line))
-        cdn = Listener(self.cdn_port, lambda line: self._serve(Host.CDN, line), both=True)
+        local = self.cdn_host == LOCAL
+        place = "127.0.0.1" if local else self.cdn_host
+        hub = Listener(self.port, lambda line: self._serve(Host.HUB, line), host=self.host)
+        cdn = Listener(self.cdn_port, lambda line: self._serve(Host.CDN, line), both=local, host=place)
         with ExitStack() as stack:
             for one in (hub, cdn):
                 one.start()
@@ -75,11 +82,11 @@ class FakeHub:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def cdn_url(self) -> str:
-        return f"http://localhost:{self.cdn_port}"
+        return f"http://{self.cdn_host}:{self.cdn_port}"
 
     # What stands on it.
 

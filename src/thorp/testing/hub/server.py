@@ -14,10 +14,10 @@ _TRIES: Final = 16  # ports, until one is free for both families
 _BACKLOG: Final = 256
 
 
-def listening(port: int, *, both: bool) -> list[socket.socket]:
-    """Sockets on one port of 127.0.0.1 and, where the machine has it, of ::1; so `localhost` is never somebody else."""
+def listening(port: int, *, both: bool, host: str = "127.0.0.1") -> list[socket.socket]:
+    """Sockets on one port of `host` and, where the machine has it, of ::1; so `localhost` is never somebody else."""
     for _ in range(_TRIES):
-        first = socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
+        first = socket.create_server((host, port), backlog=_BACKLOG)
         if not both:
             return [first]
         try:
@@ -34,15 +34,18 @@ def listening(port: int, *, both: bool) -> list[socket.socket]:
 class Listener:
     """Serves from `start` until `stop`, after which nothing of it is left. `port` is known once it has started."""
 
-    def __init__(self, port: int, serve: Callable[[Line], None], *, both: bool = False) -> None:
+    def __init__(
+        self, port: int, serve: Callable[[Line], None], *, both: bool = False, host: str = "127.0.0.1"
+    ) -> None:
         self.port = port
+        self._host = host
         self._both = both
         self._serve = serve
         self._lock = threading.Lock()
         self._lines: dict[socket.socket, threading.Thread] = {}
 
     def start(self) -> None:
-        self._sockets = listening(self.port, both=self._both)
+        self._sockets = listening(self.port, both=self._both, host=self._host)
         self.port = self._sockets[0].getsockname()[1]
         self._waking, self._wake = socket.socketpair()
         self._acceptor = threading.Thread(target=self._accept, name="fake hub", daemon=True)
