@@ -35,6 +35,18 @@ def says(house, facts: RequestFacts):
         return type(error)
 
 
+@pytest.mark.parametrize("kind", ["mesh", "tracker"])
+@pytest.mark.parametrize("place", EVERY_PLACE, ids=str)
+def test_the_listeners_for_other_nodes_give_nobody_anything(house, kind: str, place: RequestFacts) -> None:
+    there = replace(place, listener=kind)
+    texts = [house.owner_token, asyncio.run(house.key(Scope.MODELS_READ)), asyncio.run(house.login()), "thorp_broken"]
+
+    assert says(house, there) == NOBODY
+    assert not is_at_home(there)
+    assert {says(house, at(there, text)) for text in texts} == {NotHereError}
+    assert {says(house, replace(at(there, text, ambient=True), pages=True)) for text in texts} == {NOBODY}
+
+
 @pytest.mark.parametrize("place", EVERY_PLACE, ids=str)
 @pytest.mark.parametrize("open_inference", [True, False])
 def test_without_a_credential_the_place_grants_little(house, place: RequestFacts, open_inference: bool) -> None:

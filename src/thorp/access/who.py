@@ -27,7 +27,7 @@ class WrongOwnerTokenError(UnauthenticatedError):
 class RequestFacts:
     """Everything about a request that can matter for who sent it."""
 
-    listener: Literal["local", "socket", "exposed"]
+    listener: Literal["local", "socket", "exposed", "mesh", "tracker"]
     tls: bool
     same_user: bool | None  # None: not known for sure
     at_home: bool  # on this machine, and our own user as far as the system can tell users apart
@@ -48,7 +48,7 @@ class Known:
 
 def is_at_home(facts: RequestFacts) -> bool:
     """Whether our own user asks, on this machine and directly, as far as the system can tell users apart."""
-    return facts.at_home and facts.listener != "exposed" and not facts.forwarded
+    return facts.at_home and facts.listener in ("local", "socket") and not facts.forwarded
 
 
 def identify(facts: RequestFacts, known: Known) -> Principal:
@@ -72,11 +72,13 @@ def _by_place(facts: RequestFacts, open_inference: Callable[[], bool]) -> Princi
             return owner()
         case "local":
             return local_process() if open_inference() else NOBODY
-        case "exposed":
+        case "exposed" | "mesh" | "tracker":
             return NOBODY
 
 
 def _by_credential(credential: Credential, facts: RequestFacts, known: Known) -> Principal:
+    if facts.listener in ("mesh", "tracker"):
+        raise NotHereError("This listener is for other nodes and takes no key and no login of this one.")
     match credential.kind:
         case CredentialKind.KEY:
             grant = known.keys.match(credential)

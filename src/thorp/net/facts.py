@@ -9,7 +9,7 @@ PEER: Final = "thorp.peer"
 
 @dataclass(frozen=True, slots=True)
 class ListenerFacts:
-    kind: Literal["local", "socket", "exposed"]
+    kind: Literal["local", "socket", "exposed", "mesh", "tracker"]
     tls: bool = False
     bound: tuple[tuple[str, int], ...] = ()  # addresses and ports; empty for a Unix socket
 

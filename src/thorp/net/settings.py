@@ -65,8 +65,10 @@ class MeshSettings:
 
     host: str = setting(
         "0.0.0.0",  # noqa: S104  (the mesh is the LAN)
-        "Address that other nodes will reach this one on; nothing listens there yet.",
+        "Address of the listener for the other nodes of the household.",
         owner=True,
         shape=ADDRESS,
     )
-    port: int = setting(7080, "Port for other nodes; nothing listens there yet.", owner=True, minimum=0, maximum=65535)
+    port: int = setting(
+        7080, "Port of the listener for other nodes; 0 takes any free one.", owner=True, minimum=0, maximum=65535
+    )
