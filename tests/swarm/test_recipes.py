@@ -1,12 +1,26 @@
 import hashlib
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import libtorrent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thorp.swarm.recipes import PIECE, BadNameError, Torrent, bencode, household_torrent
+from thorp.swarm.merkle import BLOCK, Leaves, Tree
+from thorp.swarm.recipes import (
+    LARGEST_PIECE,
+    PIECE,
+    BadNameError,
+    BadPieceLengthError,
+    BadSeedUrlError,
+    Torrent,
+    bencode,
+    household_torrent,
+    public_torrent,
+)
 
 NAME = "pattern.gguf"
 CARD = {
@@ -44,20 +58,82 @@ VECTORS = [
         "d4d38773b8a792204eb8268414b6b31a520a69ced036389d81731ff013d25930",
     ),
 ]
+# The same of the public recipe: length, infohash of version 1, of version 2, SHA-256 of the whole file.
+PUBLIC = [
+    (
+        0,
+        "5c922d19b571b13e7d18a4ba165a0955b86a4074",
+        "6f65dc8a88bfe2ca78c0277d178795c36d7bcb68194030f12b34eba2ed6d06d6",
+        "406eeac363340899ce36f3a8506e887bf2bfc99838350e024f38409630c5d579",
+    ),
+    (
+        1,
+        "bf9f0c63fe32dd4b6902467239bf691dcc8d2c36",
+        "87b2539e24b837dc3251e1c8d432cb0b28797ae7d0b89aa3643b40d9465e6aba",
+        "c41654871b7e3a8c33bf6749858e307aa18b36079ad3eeb65d5a6a821f6acfa8",
+    ),
+    (
+        PIECE - 1,
+        "27a950bcbb63fbbbc07a17ba018cb05288a5bf89",
+        "db79f37e99a1f86be15255dce023b064ad9bade3f4f3b737d2214807c29481f5",
+        "969956e8f5666e467be37deee9ecc67fbade5d38213e3f432082ce2e9bf19c81",
+    ),
+    (
+        PIECE,
+        "1a82440d6b918b83f58ac59b71e31ab8c73b5dee",
+        "e0bfcc03e9ef1837f58d1d8189578b959fb4863bce1286a431ae027a443cb189",
+        "050ea488fcaeb6b303593102d569ab481d4e944958ba5e8edfb5511fbf4212d3",
+    ),
+    (
+        PIECE + 1,
+        "b323fcd9441fe5f33b0d7ebf6825984e91b2c27a",
+        "cbef86f7051bcf49cb2c2a3416ff7ab475b181ff2e9dcaa07712bd5f5167abe2",
+        "cce2e02c82596cff574aa12f1f09251c44039f8e96714bd873aa23269639f4e7",
+    ),
+    (
+        50_000_000,
+        "2fe442ab5d62ec9132e102b7511e60f8381d282f",
+        "6b486801b92719ab6cc553e2dc3d44e29512ea78095321d5fe4def40d6953d59",
+        "a30346f2643560e3edd563314e959078026f171baaaf5b1326128ac187d680eb",
+    ),
+]
 
 
 def pattern(length: int) -> bytes:
     return (bytes(range(251)) * (length // 251 + 1))[:length]
 
 
-def hashes(data: bytes) -> bytes:
+def hashes(data: bytes, piece: int = PIECE) -> bytes:
     return b"".join(
-        hashlib.sha1(data[at : at + PIECE], usedforsecurity=False).digest() for at in range(0, len(data), PIECE)
+        hashlib.sha1(data[at : at + piece], usedforsecurity=False).digest() for at in range(0, len(data), piece)
     )
 
 
 def torrent(name: str = NAME, length: int = 1, card: dict[str, str] = CARD) -> Torrent:
     return household_torrent(name, length, hashes(pattern(length)), card=card)
+
+
+def tree(data: bytes, piece: int = PIECE) -> Tree:
+    leaves = Leaves(piece)
+    leaves.update(data)
+    return leaves.digest()
+
+
+def public(length: int = 1, **more: Any) -> Torrent:
+    data = pattern(length)
+    return public_torrent(NAME, length, hashes(data), tree(data), card=CARD, **more)
+
+
+def by_libtorrent(folder: Path, length: int, flags: int) -> bytes:
+    """What libtorrent's own creator makes of the file."""
+    (folder / NAME).write_bytes(pattern(length))
+    made = libtorrent.create_torrent([libtorrent.create_file_entry(NAME, length)], PIECE, flags)
+    made.set_priv(flags == libtorrent.create_torrent.v1_only)
+    made.set_creator("bt/1")
+    made.set_creation_date(0)
+    made.set_comment(json.dumps(CARD, sort_keys=True, separators=(",", ":")))
+    libtorrent.set_piece_hashes(made, str(folder))
+    return libtorrent.bencode(made.generate())
 
 
 @pytest.mark.parametrize(("length", "infohash", "content"), VECTORS)
@@ -145,3 +221,121 @@ KEYS = st.text(max_size=8).filter(lambda key: not any("\ud800" <= one <= "\udfff
 @given(st.dictionaries(KEYS, st.integers()))
 def test_the_order_in_which_a_dictionary_was_filled_does_not_matter(value: dict[str, int]) -> None:
     assert bencode(value) == bencode(dict(reversed(value.items())))
+
+
+LENGTHS = [1, BLOCK + 1, PIECE - 1, PIECE, PIECE + 1, 50_000_000]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize(
+    ("make", "flags"), [(lambda length: torrent(length=length), libtorrent.create_torrent.v1_only), (public, 0)]
+)
+def test_libtorrent_makes_the_same_bytes(
+    tmp_path: Path, length: int, make: Callable[[int], Torrent], flags: int
+) -> None:
+    assert make(length).content == by_libtorrent(tmp_path, length, flags)
+
+
+@pytest.mark.parametrize("make", [lambda: torrent(length=PIECE + 1), lambda: public(PIECE + 1)])
+def test_libtorrent_reads_the_same_infohashes(make: Callable[[], Torrent]) -> None:
+    made = make()
+    found = libtorrent.load_torrent_buffer(made.content).info_hashes
+
+    assert found.v1.to_bytes() == made.infohash
+    assert found.has_v2() == (made.infohash_v2 is not None)
+    assert made.infohash_v2 in (None, found.v2.to_bytes())
+
+
+@pytest.mark.parametrize("flags", [libtorrent.create_torrent.v1_only, 0])
+def test_libtorrent_makes_no_torrent_of_an_empty_file(tmp_path: Path, flags: int) -> None:
+    with pytest.raises(RuntimeError, match="invalid length"):
+        by_libtorrent(tmp_path, 0, flags)
+
+
+@pytest.mark.parametrize(("length", "infohash", "second", "content"), PUBLIC)
+def test_a_public_torrent_is_as_frozen(length: int, infohash: str, second: str, content: str) -> None:
+    made = public(length)
+
+    assert made.infohash.hex() == infohash
+    assert made.infohash_v2 is not None
+    assert made.infohash_v2.hex() == second
+    assert hashlib.sha256(made.content).hexdigest() == content
+
+
+def test_a_public_torrent_of_an_empty_file_has_no_root() -> None:
+    info = (
+        b"d9:file treed12:pattern.ggufd0:d6:lengthi0eeee6:lengthi0e12:meta versioni2e4:name12:pattern.gguf"
+        b"12:piece lengthi16777216e6:pieces0:e"
+    )
+    assert public(0).content.endswith(b"4:info" + info + b"12:piece layersdee")
+
+
+def test_addresses_and_cards_change_no_infohash_of_a_public_torrent() -> None:
+    one, other = public(), public(url_list=["https://example.org/a/pattern.gguf"])
+
+    assert (one.infohash, one.infohash_v2) == (other.infohash, other.infohash_v2)
+    assert b"8:url-listl34:https://example.org/a/pattern.ggufe" in other.content
+    assert b"url-list" not in one.content
+    assert b"7:private" not in one.content
+
+
+def test_a_public_torrent_may_have_other_pieces() -> None:
+    data = pattern(3 * BLOCK)
+    sha1 = b"".join(
+        hashlib.sha1(data[at : at + BLOCK], usedforsecurity=False).digest() for at in range(0, len(data), BLOCK)
+    )
+    made = public_torrent(NAME, len(data), sha1, tree(data, BLOCK), card=CARD, piece=BLOCK)
+
+    found = libtorrent.load_torrent_buffer(made.content)
+    assert found.ti.piece_length() == BLOCK
+    assert found.info_hashes.v1.to_bytes() == made.infohash
+
+
+@pytest.mark.parametrize("piece", [-1, 0, 1, BLOCK // 2, BLOCK + 1, 3 * BLOCK, LARGEST_PIECE * 2, 2**31])
+def test_pieces_that_no_client_takes_are_refused(piece: int) -> None:
+    with pytest.raises(BadPieceLengthError, match="power of two"):
+        public(piece=piece)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "pattern.gguf",
+        "http://example.org/a",
+        "https:///a",
+        "https://me:secret@example.org/a",
+        "https://example.org/a?token=secret",
+        "https://example.org/a#b",
+        "https://example.org/a b",
+        "https://example.org/a\n",
+        "https://exämple.org/",
+        "https://[::1/",
+        "https://example.org/" + "a" * 2048,
+        "file:///etc/passwd",
+    ],
+)
+def test_an_address_with_a_secret_or_without_tls_is_not_written_for_everybody(url: str) -> None:
+    with pytest.raises(BadSeedUrlError, match="Leave that address out"):
+        public(url_list=["https://example.org/fine", url])
+
+
+def test_addresses_are_few() -> None:
+    with pytest.raises(BadSeedUrlError, match="more than the 8"):
+        public(url_list=[f"https://example.org/{number}" for number in range(9)])
+
+
+@pytest.mark.parametrize("leaves", [tree(pattern(2)), tree(b""), tree(pattern(1), BLOCK)])
+def test_a_tree_of_another_file_is_refused(leaves: Tree) -> None:
+    with pytest.raises(ValueError, match="another length"):
+        public_torrent(NAME, 1, hashes(pattern(1)), leaves, card=CARD)
+
+
+def test_a_public_torrent_has_the_same_rules_for_names_hashes_and_cards() -> None:
+    leaves = tree(pattern(1))
+    with pytest.raises(BadNameError):
+        public_torrent("../a", 1, hashes(pattern(1)), leaves, card=CARD)
+    with pytest.raises(ValueError, match="match the length"):
+        public_torrent(NAME, 1, b"", leaves, card=CARD)
+    with pytest.raises(ValueError, match="nothing else"):
+        public_torrent(NAME, 1, hashes(pattern(1)), leaves, card={})

@@ -1,22 +1,29 @@
 """How a torrent is written, to the byte: whoever has the same bytes under the same name makes the same infohash.
 
-Pure: hashes come in, a torrent comes out. Nothing is read, and no engine is asked.
+Two recipes: household (v1, private) and public (hybrid of v1 and v2). Pure: hashes come in, a torrent comes out.
+Nothing is read, and no engine is asked.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from operator import itemgetter
+from typing import Final, TypeAlias, TypedDict, Unpack
+from urllib.parse import urlsplit
 
 from thorp.base.errors import UsageError
+from thorp.swarm.merkle import BLOCK, Tree
 
 PIECE: Final = 16 * 1024 * 1024
 SHA1: Final = 20  # bytes of one hash
 CREATOR: Final = "bt/1"
 CARD: Final = frozenset({"format", "model_id", "revision", "source"})
+LARGEST_PIECE: Final = 64 * 1024 * 1024
+MOST_URLS: Final = 8
+LONGEST_URL: Final = 2048
 
-Bencoded: TypeAlias = "int | bytes | str | Sequence[Bencoded] | Mapping[str, Bencoded]"
+Bencoded: TypeAlias = "int | bytes | str | Sequence[Bencoded] | Mapping[str, Bencoded] | Mapping[bytes, Bencoded]"
 
 
 class BadNameError(UsageError):
@@ -25,19 +32,34 @@ class BadNameError(UsageError):
     code = "swarm.bad_name"
 
 
+class BadPieceLengthError(UsageError):
+    """A piece length that no client would take."""
+
+    code = "swarm.bad_piece_length"
+
+
+class BadSeedUrlError(UsageError):
+    """An address that must not be written into a torrent for everybody."""
+
+    code = "swarm.bad_seed_url"
+
+
 @dataclass(frozen=True, slots=True)
 class Torrent:
     infohash: bytes  # SHA-1 of the info dictionary
     content: bytes  # the whole `.torrent` file
+    infohash_v2: bytes | None = None  # its SHA-256, where the torrent is a hybrid
+
+
+class Public(TypedDict, total=False):
+    piece: int  # bytes of each; `PIECE` by default
+    url_list: Sequence[str]  # places that have the same bytes
 
 
 def household_torrent(name: str, length: int, pieces: bytes, *, card: Mapping[str, str]) -> Torrent:
     """For one file, private to the house. The card says what it is and stays outside of what is hashed."""
     check_name(name)
-    if len(pieces) != SHA1 * -(-length // PIECE):
-        raise ValueError("the hashes of the pieces do not match the length of the file")
-    if frozenset(card) != CARD:
-        raise ValueError("a card names format, model_id, revision and source, and nothing else")
+    _check_pieces(length, pieces, PIECE)
     info: dict[str, Bencoded] = {
         "length": length,
         "name": name,
@@ -45,9 +67,87 @@ def household_torrent(name: str, length: int, pieces: bytes, *, card: Mapping[st
         "pieces": pieces,
         "private": 1,
     }
-    comment = json.dumps(dict(card), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    content = bencode({"comment": comment, "created by": CREATOR, "info": info})
+    content = bencode({"comment": comment_of(card), "created by": CREATOR, "info": info})
     return Torrent(hashlib.sha1(bencode(info), usedforsecurity=False).digest(), content)
+
+
+def public_torrent(
+    name: str, length: int, pieces: bytes, leaves: Tree, *, card: Mapping[str, str], **more: Unpack[Public]
+) -> Torrent:
+    """For one file and for everybody. The card and the addresses stay outside of what is hashed."""
+    piece, url_list = more.get("piece", PIECE), more.get("url_list", ())
+    check_name(name)
+    check_piece_length(piece)
+    _check_pieces(length, pieces, piece)
+    if (leaves.length, leaves.piece) != (length, piece):
+        raise ValueError("the tree of hashes is of a file of another length, or of other pieces")
+    info: dict[str, Bencoded] = {
+        "file tree": {name: {"": {"length": length} | ({"pieces root": leaves.root} if length else {})}},
+        "length": length,
+        "meta version": 2,
+        "name": name,
+        "piece length": piece,
+        "pieces": pieces,
+    }
+    layers: dict[bytes, Bencoded] = {leaves.root: leaves.layer} if leaves.layer else {}
+    whole: dict[str, Bencoded] = {
+        "comment": comment_of(card),
+        "created by": CREATOR,
+        "info": info,
+        "piece layers": layers,
+    }
+    if url_list:
+        check_urls(url_list)
+        whole["url-list"] = url_list
+    hashed = bencode(info)
+    infohash = hashlib.sha1(hashed, usedforsecurity=False).digest()
+    return Torrent(infohash, bencode(whole), hashlib.sha256(hashed).digest())
+
+
+def comment_of(card: Mapping[str, str]) -> str:
+    """The card as it stands in a torrent, outside of what is hashed."""
+    if frozenset(card) != CARD:
+        raise ValueError("a card names format, model_id, revision and source, and nothing else")
+    return json.dumps(dict(card), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def check_piece_length(piece: int) -> None:
+    if not is_piece_length(piece):
+        raise BadPieceLengthError(
+            f"A piece of {piece} bytes is none that clients take. Give a power of two from {BLOCK} to {LARGEST_PIECE}."
+        )
+
+
+def is_piece_length(piece: int) -> bool:
+    return BLOCK <= piece <= LARGEST_PIECE and piece.bit_count() == 1
+
+
+def check_urls(urls: Sequence[str]) -> None:
+    """Everybody reads these, so none may carry a secret, and none is fetched without TLS."""
+    if len(urls) > MOST_URLS:
+        raise BadSeedUrlError(f"{len(urls)} addresses are more than the {MOST_URLS} a torrent may name. Take the best.")
+    for url in urls:
+        if not _is_open(url):
+            raise BadSeedUrlError(
+                "A torrent for everybody names plain https addresses only, without user, password or anything behind a"
+                " `?` or `#`. Leave that address out."
+            )
+
+
+def _is_open(url: str) -> bool:
+    if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(host) and not any(one in url for one in "@?#")
+
+
+def _check_pieces(length: int, pieces: bytes, piece: int) -> None:
+    if len(pieces) != SHA1 * -(-length // piece):
+        raise ValueError("the hashes of the pieces do not match the length of the file")
 
 
 def check_name(name: str) -> None:
@@ -83,7 +183,7 @@ def _parts(value: Bencoded) -> Iterator[bytes]:
             yield from _parts(value.encode())
         case Mapping():
             yield b"d"
-            for key, item in sorted((key.encode(), item) for key, item in value.items()):
+            for key, item in sorted(_keyed(value), key=itemgetter(0)):
                 yield from _parts(key)
                 yield from _parts(item)
             yield b"e"
@@ -92,3 +192,8 @@ def _parts(value: Bencoded) -> Iterator[bytes]:
             for item in value:
                 yield from _parts(item)
             yield b"e"
+
+
+def _keyed(value: Mapping[str, Bencoded] | Mapping[bytes, Bencoded]) -> Iterator[tuple[bytes, Bencoded]]:
+    for key, item in value.items():
+        yield key if isinstance(key, bytes) else key.encode(), item
