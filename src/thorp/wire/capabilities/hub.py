@@ -1,6 +1,6 @@
-"""Looking for models on the hub."""
+"""Looking for models on the hub, and among neighbours."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ MOST_HITS = 100
 class HubSearch(Message):
     q: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="Words to look for, such as `mistral`.")
     limit: Annotated[int, Field(ge=1, le=MOST_HITS)] = Field(default=20, description="How many at most.")
+    source: Literal["hub", "lan"] = Field(default="hub", alias="from", description="lan: what neighbours have.")
 
 
 class HubHit(Message):
@@ -25,10 +26,12 @@ class HubHit(Message):
     updated: str | None = Field(description="RFC 3339, UTC.")
     parameters: int | None
     tags: tuple[str, ...]
+    quants: tuple[str, ...] = Field(default=(), description="Known only of what neighbours have.")
+    neighbours: tuple[str, ...] = Field(default=(), description="Which neighbours say they have something of it.")
 
 
 class HubHits(Message):
-    hub: str = Field(description="Which hub was asked.")
+    hub: str = Field(description="Which hub was asked; `the household` where neighbours were.")
     results: tuple[HubHit, ...]
 
 

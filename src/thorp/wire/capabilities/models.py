@@ -64,6 +64,12 @@ class ModelFile(Message):
     sha256: str
     infohash: str | None
     at: str | None = Field(description="Where it lies; null while it is missing, and for who is not the owner.")
+    torrent: str | None = Field(
+        default=None,
+        description="Where other BitTorrent clients of the house get its torrent while `swarm.tracker` is on; "
+        "null for who is not the owner.",
+    )
+    magnet: str | None = Field(default=None, description="The link for everybody, of what is shared with everybody.")
 
 
 class ModelSource(Message):

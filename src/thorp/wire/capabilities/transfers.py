@@ -29,6 +29,10 @@ class TransferRow(Message):
     total: int
     done: int
     by_source: dict[str, int] = Field(description="Bytes by where they came from.")
+    pieces: str = Field(
+        description="Of the file on its way, one letter for each piece of 16 MiB, or for several of a large file, by "
+        "where it came from: h hub, l neighbours, s public swarm, o here before; a dot is missing yet."
+    )
     rate: int = Field(description="Bytes a second just now.")
     eta: float | None = Field(description="Seconds to go; null: unknown.")
     limit: int = Field(description="Bytes a second it may take; 0: no limit of its own.")
