@@ -5,7 +5,7 @@ import pytest
 
 from thorp.base.errors import ThorpError
 from thorp.base.files import DISK, FileMissingError, remove_unfinished
-from thorp.store.keyfiles import KeyFileError, load_node_key, node_key
+from thorp.store.keyfiles import KeyFileError, keep_secret, kept_secret, load_node_key, node_key, node_seed
 from thorp.testing.clock import FakeRandomness
 from thorp.testing.faults import FaultKind, FaultyFiles, PowerCutError, Survivors, every_fault
 from thorp.testing.file_conformance import put
@@ -124,3 +124,27 @@ def test_a_file_in_place_of_the_folder_is_refused() -> None:
     put(files, KEYS, b"")
     with pytest.raises(KeyFileError, match="is not a plain folder"):
         node_key(files, KEYS, FakeRandomness())
+
+
+def test_a_secret_is_kept_beside_the_key_and_may_be_exchanged() -> None:
+    files = made()
+    assert kept_secret(files, KEYS, "lan.secret") is None
+    for content in (b"first", b"second"):
+        keep_secret(files, KEYS, "lan.secret", content)
+        files.crash()
+        assert kept_secret(files, KEYS, "lan.secret") == content
+
+
+def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    node_key(DISK, keys, FakeRandomness())
+    keep_secret(DISK, keys, "lan.secret", b"x")
+    assert (keys / "lan.secret").stat().st_mode & 0o7777 == 0o600
+    (keys / "lan.secret").chmod(0o644)
+    with pytest.raises(KeyFileError, match="chmod 600"):
+        kept_secret(DISK, keys, "lan.secret")
+
+
+def test_the_seed_is_what_the_key_is_made_of() -> None:
+    files = made()
+    assert node_seed(files, KEYS) == files.read(KEY, 100)

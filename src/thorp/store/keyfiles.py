@@ -16,12 +16,14 @@ from thorp.base.files import (
     explaining,
     facts_of,
     read_bounded,
+    write_atomically,
     write_new,
 )
 from thorp.identity.keys import NodeKey
 
 NODE_KEY: Final = "node.key"
 SEED_BYTES: Final = 32
+LARGEST: Final = 4096
 OTHERS: Final = 0o077  # permission bits of everybody but the owner
 
 
@@ -47,17 +49,39 @@ def node_key(files: FilePort, folder: Path, randomness: Randomness) -> NodeKey:
 
 def load_node_key(files: FilePort, folder: Path) -> NodeKey:
     """The key of this node; FileMissingError when it was never made."""
+    return NodeKey(node_seed(files, folder))
+
+
+def node_seed(files: FilePort, folder: Path) -> bytes:
+    """What the key of this node is made of, for who has to make a certificate of it."""
     path = folder / NODE_KEY
-    _refuse_unsafe(files, folder, FileKind.FOLDER, "700")
-    _refuse_unsafe(files, path, FileKind.FILE, "600")
-    seed = read_bounded(files, path, 4096)
+    seed = _read_safely(files, folder, path)
     if len(seed) != SEED_BYTES:
         raise KeyFileError(
             f"`{path}` holds {len(seed)} bytes where a node key has {SEED_BYTES}; it was left as it is. "
             "Restore it from a backup, or move it aside to start as a new node.",
             path=str(path),
         )
-    return NodeKey(seed)
+    return seed
+
+
+def kept_secret(files: FilePort, folder: Path, name: str) -> bytes | None:
+    """A secret beside the node key; None when there is none yet."""
+    path = folder / name
+    return None if facts_of(files, path) is None else _read_safely(files, folder, path)
+
+
+def keep_secret(files: FilePort, folder: Path, name: str, content: bytes) -> None:
+    """Write a secret beside the node key, whole or not at all; unlike that key it may be a newer one."""
+    _make_private_folder(files, folder)
+    _refuse_unsafe(files, folder, FileKind.FOLDER, "700")
+    write_atomically(files, folder / name, content)
+
+
+def _read_safely(files: FilePort, folder: Path, path: Path) -> bytes:
+    _refuse_unsafe(files, folder, FileKind.FOLDER, "700")
+    _refuse_unsafe(files, path, FileKind.FILE, "600")
+    return read_bounded(files, path, LARGEST)
 
 
 def _make_private_folder(files: FilePort, folder: Path) -> None:

@@ -1,0 +1,212 @@
+"""Asking a neighbour: over a line that is pinned to its key, with a session that this node's own signature opened.
+
+Blocks, and belongs into threads. A token goes to the node that gave it and to nobody else.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Final
+
+from thorp.base.clock import Clock, Randomness
+from thorp.base.errors import IntegrityError, NetworkError, ThorpError
+from thorp.identity.ids import NodeId
+from thorp.identity.keys import NodeKey
+from thorp.mesh.household import Household
+from thorp.mesh.joining import Joiner
+from thorp.mesh.ports import Answered, Connection, Incoming, Place
+from thorp.mesh.replies import UNAUTHENTICATED, NotGreetedError, good_body, read_reply
+from thorp.net.mesh_line import NotGivenError, Target, open_line
+from thorp.net.outward_line import Stop
+from thorp.wire.announce import LanKey
+from thorp.wire.hello import HelloAnswer, HelloNonce, sign_hello
+from thorp.wire.household import HouseholdAnswer, SignedRoster, fit_name
+from thorp.wire.invites import Invite, split_endpoint
+from thorp.wire.shared import LARGEST_LIST, BadListError, SharedList, read_shared_list
+
+Opener = Callable[[Target, Stop | None], Connection]
+
+HELLO: Final = "/mesh/v1/hello"
+LARGEST_WORD: Final = 16 * 1024
+LARGEST_HOUSEHOLD: Final = 128 * 1024
+LARGEST_TORRENT: Final = 6 * 1024 * 1024
+SECONDS: Final = 10.0
+LIST_SECONDS: Final = 20.0
+MOST_TOKENS: Final = 128
+SPARE: Final = 30.0  # seconds before its end a token is not used any more
+
+
+def opener(clock: Clock) -> Opener:
+    """Real lines, one for each question."""
+
+    def opened(target: Target, stop: Stop | None) -> Connection:
+        return open_line(target, clock=clock, stop=stop)
+
+    return opened
+
+
+class NobodyThereError(NetworkError):
+    """None of the places an invite names led to the node that made it."""
+
+    code = "invites.nobody_there"
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A member that proved its key when this node called it."""
+
+    node: NodeId
+    address: str
+    mesh_port: int
+    swarm_port: int
+    version: int  # of the roster it has
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: str = field(repr=False)
+    until: float  # monotonic
+
+
+class Tokens:
+    """Sessions that neighbours gave this node. Safe to use from several threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens: OrderedDict[NodeId, _Token] = OrderedDict()
+
+    def of(self, node: NodeId) -> str:
+        """The token for a node; empty when there is none that holds."""
+        with self._lock:
+            token = self._tokens.get(node)
+            return token.text if token and self._clock.monotonic() < token.until else ""
+
+    def keep(self, node: NodeId, text: str, seconds: float) -> None:
+        with self._lock:
+            self._tokens[node] = _Token(text, self._clock.monotonic() + seconds - SPARE)
+            self._tokens.move_to_end(node)
+            while len(self._tokens) > MOST_TOKENS:
+                self._tokens.popitem(last=False)
+
+    def drop(self, node: NodeId) -> None:
+        with self._lock:
+            self._tokens.pop(node, None)
+
+
+@dataclass(eq=False)
+class Neighbourhood:
+    """`met` is called in the thread that asks; whoever lives in the loop hands it over there."""
+
+    key: NodeKey
+    household_here: Household
+    place: Place
+    opened: Opener
+    _: KW_ONLY
+    clock: Clock
+    randomness: Randomness
+    met: Callable[[Met], None]
+    _tokens: Tokens = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tokens = Tokens(self.clock)
+
+    def hello(self, target: Target, stop: Stop | None = None) -> Met:
+        """Greet whoever of the expected is there."""
+        with closing(self.opened(target, stop)) as line:
+            return self._greet(line, target)
+
+    def household(self, target: Target) -> HouseholdAnswer:
+        """The roster it has, and the secret. Whether to believe them is not judged here."""
+        return read_reply(self._asked(target, "/mesh/v1/household", LARGEST_HOUSEHOLD, SECONDS), HouseholdAnswer)
+
+    def models(self, target: Target) -> SharedList:
+        """What it shows of its library."""
+        shared = read_shared_list(good_body(self._asked(target, "/mesh/v1/models", LARGEST_LIST, LIST_SECONDS)))
+        if shared.node not in target.expected:
+            raise BadListError("A neighbour sent a list that is not its own; it is not read.")
+        return shared
+
+    def torrent(self, target: Target, infohash: str) -> bytes:
+        """The bytes of a `.torrent`, unproven."""
+        return good_body(self._asked(target, f"/mesh/v1/torrents/{infohash}", LARGEST_TORRENT, SECONDS))
+
+    @contextmanager
+    def file(self, target: Target, sha256: str, first: int, end: int, stop: Stop | None = None) -> Generator[Incoming]:
+        """The bytes from `first` up to but not including `end`, unproven."""
+        with ExitStack() as stack:
+            try:
+                incoming = stack.enter_context(self._reading(target, sha256, first, end, stop))
+            except NotGivenError as error:
+                if error.answered != UNAUTHENTICATED:
+                    raise
+                self._forget_all_of(target)
+                incoming = stack.enter_context(self._reading(target, sha256, first, end, stop))
+            yield incoming
+
+    def join(self, invite: Invite) -> tuple[SignedRoster, LanKey]:
+        """Ask whoever made the invite, at one place after the other, to be let in."""
+        joiner = Joiner(self.key, fit_name(self.place.name()), self.randomness)
+        trouble: ThorpError | None = None
+        for endpoint in invite.endpoints:
+            address, port = split_endpoint(endpoint)
+            try:
+                with closing(self.opened(Target(address, port, frozenset({invite.node})), None)) as line:
+                    welcome, lan = joiner.join(line, invite)
+                    return welcome.household, lan
+            except (NetworkError, IntegrityError) as error:
+                trouble = error
+        why = trouble.message if trouble else "The invite names no place."
+        raise NobodyThereError(
+            f"Whoever made this invite was not found in this network. {why} "
+            "Are both machines in the same network, and is the other node running?"
+        )
+
+    def _asked(self, target: Target, path: str, largest: int, seconds: float) -> Answered:
+        """The answer to a member's question. A token that does not hold any more is replaced, once."""
+        for last in (False, True):
+            with closing(self.opened(target, None)) as line:
+                reply = line.ask("GET", path, token=self._token(line, target), largest=largest, seconds=seconds)
+                if last or reply.status != UNAUTHENTICATED:
+                    return reply
+                self._tokens.drop(line.node)
+        raise NotGreetedError("A neighbour does not keep the session it gave.")
+
+    @contextmanager
+    def _reading(self, target: Target, sha256: str, first: int, end: int, stop: Stop | None) -> Generator[Incoming]:
+        with closing(self.opened(target, stop)) as line:
+            token = self._token(line, target)
+            with line.read(f"/mesh/v1/files/{sha256}", token=token, first=first, end=end) as incoming:
+                yield incoming
+
+    def _forget_all_of(self, target: Target) -> None:
+        for node in target.expected:
+            self._tokens.drop(node)
+
+    def _token(self, line: Connection, target: Target) -> str:
+        if not (token := self._tokens.of(line.node)):
+            self._greet(line, target)
+            token = self._tokens.of(line.node)
+        return token
+
+    def _greet(self, line: Connection, target: Target) -> Met:
+        nonce = read_reply(line.ask("GET", HELLO, largest=LARGEST_WORD, seconds=SECONDS), HelloNonce).nonce
+        place = self.place
+        request = sign_hello(
+            self.key,
+            line.node,
+            self.household_here.community,
+            nonce,
+            mesh_port=place.mesh_port(),
+            swarm_port=place.swarm_port(),
+        )
+        body = request.model_dump_json().encode()
+        reply = line.ask("POST", HELLO, body=body, largest=LARGEST_WORD, seconds=SECONDS)
+        answer = read_reply(reply, HelloAnswer)
+        self._tokens.keep(line.node, answer.token, answer.seconds)
+        met = Met(line.node, target.address, target.port, answer.swarm_port, answer.version, answer.epoch)
+        self.met(met)
+        return met

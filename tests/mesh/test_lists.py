@@ -1,0 +1,103 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from thorp.base.errors import NetworkError
+from thorp.identity.ids import NodeId
+from thorp.mesh.lists import MOST_MODELS, STALE_AFTER, Lists
+from thorp.mesh.types import Neighbour
+from thorp.net.mesh_line import Target
+from thorp.testing.clock import FakeClock
+from thorp.testing.mesh import FakeHeard
+from thorp.wire.shared import SharedFile, SharedList, SharedModel, list_digest
+
+MODEL = SharedModel(
+    model_id="m:1b:base:q4_0",
+    repo="org/m",
+    revision="a" * 40,
+    version="main",
+    artifact="m",
+    format="gguf",
+    size_bytes=1,
+    added="2026-11-21T09:00:00Z",
+    files=(SharedFile(path="m.gguf", size=1, sha256="b" * 64, blob="b" * 64, infohash="c" * 40),),
+)
+ANN = Neighbour(NodeId("ann"), "ann", "10.0.0.1", 2, 1, list_digest((MODEL,)), 1, (), 0.0, "packet")
+BOB = replace(ANN, node=NodeId("bob"), address="10.0.0.2")
+
+
+class Asked:
+    """Neighbours that show one model each, and note who asks. `away` answers nobody."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.away = ""
+        self.shown = (MODEL,)
+
+    def models(self, target: Target) -> SharedList:
+        self.asked.append(target.address)
+        if target.address == self.away:
+            raise NetworkError("Nobody answers.")
+        return SharedList(node=next(iter(target.expected)), models=self.shown)
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+def made(asked: Asked, *neighbours: Neighbour, clock: FakeClock | None = None) -> tuple[Lists, FakeHeard]:
+    heard = FakeHeard(neighbours)
+    return Lists(asked, heard, clock or FakeClock()), heard
+
+
+def every(lists: Lists) -> dict[str, int]:
+    return {one.node: len(models) for one, models in asyncio.run(lists.every())}
+
+
+def test_a_list_is_fetched_when_its_digest_is_new(asked: Asked) -> None:
+    lists, heard = made(asked, ANN)
+
+    assert [every(lists), every(lists)] == [{"ann": 1}] * 2
+    assert asked.asked == ["10.0.0.1"]
+    heard.neighbours = (replace(ANN, list_digest="0" * 64),)
+    every(lists)
+    assert len(asked.asked) == 2
+
+
+def test_without_a_digest_it_is_fetched_again_after_a_while(asked: Asked) -> None:
+    clock = FakeClock()
+    lists, _ = made(asked, replace(ANN, list_digest=""), clock=clock)
+    every(lists)
+    every(lists)
+    clock.advance(STALE_AFTER)
+    every(lists)
+
+    assert len(asked.asked) == 2
+
+
+def test_who_does_not_answer_is_left_out_and_the_others_are_not(asked: Asked) -> None:
+    lists, _ = made(asked, ANN, BOB)
+    asked.away = ANN.address
+
+    assert every(lists) == {"bob": 1}
+    asked.away = ""
+    assert every(lists) == {"ann": 1, "bob": 1}
+
+
+def test_who_left_or_has_no_listener_is_not_asked(asked: Asked) -> None:
+    lists, heard = made(asked, ANN, replace(BOB, mesh_port=0))
+
+    assert every(lists) == {"ann": 1}
+    heard.neighbours = ()
+    assert every(lists) == {}
+    assert lists._fetched == {}
+
+
+def test_lists_are_bounded_in_all(asked: Asked) -> None:
+    asked.shown = (MODEL,) * 5000
+    many = [replace(ANN, node=NodeId(f"n{one}"), address=f"10.0.1.{one}") for one in range(MOST_MODELS // 5000 + 1)]
+    lists, _ = made(asked, *many)
+
+    assert sum(every(lists).values()) == MOST_MODELS
