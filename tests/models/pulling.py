@@ -20,8 +20,9 @@ from thorp.models.fetching import Pace
 from thorp.models.layout import OWN, digest_of
 from thorp.models.library import Library
 from thorp.models.links import DISK_LINKS, Links
+from thorp.models.offered import NO_NEIGHBOURS
 from thorp.models.plan import PullPlan
-from thorp.models.ports import ByteSource
+from thorp.models.ports import ByteSource, Neighbours
 from thorp.models.pull import Puller, Standing
 from thorp.models.receipts import Receipt
 from thorp.models.records import ENDED, Record, RecordBook
@@ -52,6 +53,7 @@ class Home:
     library: Library
     reached: Reached = unwatched
     sources: tuple[ByteSource, ...] = ()  # without any: the hub
+    neighbours: Neighbours = NO_NEIGHBOURS
     told: list[Standing] = field(default_factory=list[Standing])
 
     @property
@@ -61,11 +63,20 @@ class Home:
     @property
     def puller(self) -> Puller:
         sources = self.sources or (self.hub,)
-        return Puller(self.library, self.stores, lambda: sources, SystemClock(), SystemRandomness(), self.reached)
+        return Puller(
+            self.library,
+            self.stores,
+            lambda: sources,
+            SystemClock(),
+            SystemRandomness(),
+            self.reached,
+            self.neighbours,
+        )
 
     @property
     def resolver(self) -> Resolver:
-        return Resolver(self.library, self.stores, self.hub, lambda: MachineSnapshot(1 << 34, 1 << 34, 0.0))
+        machine = MachineSnapshot(1 << 34, 1 << 34, 0.0)
+        return Resolver(self.library, self.stores, self.hub, lambda: machine, self.neighbours)
 
     def meaning(self, ref: str, **asked: Any) -> Meaning:
         return self.resolver.meaning(Ask(ref, **asked))
@@ -146,11 +157,12 @@ def a_home(
     token: str | None = None,
     reached: Reached = unwatched,
     sources: Callable[[HubSource], tuple[ByteSource, ...]] | None = None,
+    neighbours: Neighbours = NO_NEIGHBOURS,
 ) -> Generator[Home]:
     outward = Outward(Guard(lambda: (url,)), idle_timeout=idle_timeout)
     hub = HubSource(url, lambda: token, outward)
     try:
-        yield Home(top, hub, a_library(top, links), reached, sources(hub) if sources else ())
+        yield Home(top, hub, a_library(top, links), reached, sources(hub) if sources else (), neighbours)
     finally:
         outward.close()
 

@@ -87,7 +87,8 @@ def test_a_file_is_linked_and_not_copied(tmp_path: Path, library: Library) -> No
     assert receipt.revision == revision_of([(NAME, source.stat().st_size, digest)])
     assert library.layout.blob(receipt.repo, digest_of(digest)).samefile(source)
     assert library.pieces(receipt, digest) == hashlib.sha1(source.read_bytes(), usedforsecurity=False).digest()
-    assert library.layout.torrent(digest_of(receipt.files[0].infohash or "")).exists()
+    assert receipt.files[0].infohash is None  # its owner did not publish it
+    assert not library.layout.torrents.exists()
     assert told[-1] == (NAME, source.stat().st_size, source.stat().st_size)
     assert library.receipts() == (receipt,)
     assert is_whole(library, receipt)

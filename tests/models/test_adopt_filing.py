@@ -8,7 +8,7 @@ import pytest
 from thorp.formats.errors import BadShardsError
 from thorp.models.adopt_filing import TakenAwayError, file_away, is_present, known_receipt, read_headers
 from thorp.models.adopt_types import Arrival, Arrived
-from thorp.models.layout import digest_of
+from thorp.models.layout import PUBLICATION, digest_of
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt
 from thorp.testing.gguf import projector_gguf, tiny_gguf
@@ -34,18 +34,28 @@ def prepared(tmp_path: Path, library: Library) -> tuple[Receipt, Arrival]:
     return receipt, Arrival((arrived,), read_headers([path], None))
 
 
-def test_it_is_entered_pointed_to_and_sealed(tmp_path: Path, library: Library) -> None:
+def test_it_is_entered_and_pointed_to(tmp_path: Path, library: Library) -> None:
     receipt, arrival = prepared(tmp_path, library)
     entries: list[Path] = []
     found = file_away(library, receipt, arrival, entries)
 
     assert entries == [library.layout.file("org/repo", receipt.revision, NAME)]
     assert library.layout.ref("org/repo", "main").read_text() == receipt.revision
-    assert found.files[0].infohash
+    assert found.files[0].infohash is None
     assert known_receipt(library, receipt) == found
     assert is_present(library, found, receipt)
     assert not is_present(library, None, receipt)
     assert not is_present(library, replace(found, files=()), receipt)
+
+
+def test_only_what_its_owner_published_is_sealed(tmp_path: Path, library: Library) -> None:
+    receipt, arrival = prepared(tmp_path, library)
+    note = library.path(receipt).with_name(PUBLICATION)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text("{}")
+    found = file_away(library, receipt, arrival, [])
+
+    assert library.layout.torrent(digest_of(found.files[0].infohash or "")).exists()
 
 
 def test_what_is_gone_by_now_is_not_entered(tmp_path: Path, library: Library) -> None:

@@ -197,7 +197,8 @@ def test_a_pull_says_what_it_began(tmp_path: Path, hub: FakeHub) -> None:
         ({"ref": "no:such:model:q4_0"}, "models.nothing_found", 3),
         ({"ref": f"{REPO}:q2_k"}, None, 3),
         ({"ref": f"{REPO}:q4_k_m", "revision": "nowhere"}, None, 3),
-        ({"ref": f"{REPO}:q4_k_m", "from": "lan"}, "models.no_such_source", 3),
+        ({"ref": f"{REPO}:q4_k_m", "from": "lan"}, "models.no_neighbours", 3),
+        ({"ref": f"{REPO}:q4_k_m", "from": "swarm"}, "models.no_such_source", 3),
         ({"ref": "../../etc/passwd"}, "models.bad_ref", 2),
     ],
 )

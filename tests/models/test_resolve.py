@@ -216,8 +216,8 @@ def test_what_fits_depends_on_the_machine(home: Home) -> None:
 
 def test_a_source_that_is_not_there_is_told(home: Home, hub: FakeHub) -> None:
     hub.forget()
-    with pytest.raises(NoSuchSourceError, match="no source `lan` yet"):
-        home.meaning(REPO, source="lan")
+    with pytest.raises(NoSuchSourceError, match="no source `swarm` yet"):
+        home.meaning(REPO, source="swarm")
     assert hub.log == ()
 
 

@@ -16,6 +16,8 @@ from thorp.base.clock import SystemClock, SystemRandomness
 from thorp.bus.dispatch import Bus, Order
 from thorp.identity.principals import Principal, owner
 from thorp.models.library import Library
+from thorp.models.offered import NO_NEIGHBOURS
+from thorp.models.ports import Neighbours
 from thorp.models.settings import TransferSettings
 from thorp.testing.gguf import tiny_gguf
 from thorp.testing.hub import FakeHub
@@ -49,6 +51,7 @@ class World:
     paths: Paths
     variables: HubVariables
     settings: Settings = field(default_factory=Settings)
+    neighbours: Neighbours = NO_NEIGHBOURS
     changes: list[Change] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -62,6 +65,7 @@ class World:
                 randomness=SystemRandomness(),
                 announce=self.changes.append,
                 keep_limit=self.keep_limit,
+                neighbours=self.neighbours,
             )
         )
         self.bus = Bus(SystemClock(), self.changes.append)
@@ -116,11 +120,13 @@ class World:
 
 
 @asynccontextmanager
-async def opened(top: Path, hub: FakeHub, **transfers: Any) -> AsyncGenerator[World]:
+async def opened(
+    top: Path, hub: FakeHub, *, neighbours: Neighbours = NO_NEIGHBOURS, **transfers: Any
+) -> AsyncGenerator[World]:
     """A world in the home of this folder; again the same home when there is one."""
     paths = paths_of(Environment(home=top / "home"))
     settings = Settings(transfers=TransferSettings(**transfers))
-    world = World(paths, HubVariables(endpoint=hub.url), settings)
+    world = World(paths, HubVariables(endpoint=hub.url), settings, neighbours)
     await world.transfers.open()
     for offer in world.models.offers:
         await world.bus.register(offer)

@@ -12,7 +12,7 @@ from thorp.formats.errors import BadShardsError
 from thorp.formats.facts import ModelFacts, read_facts
 from thorp.models.adopt_types import Arrival, Arrived
 from thorp.models.cache import whole
-from thorp.models.layout import BadDigestError, digest_of
+from thorp.models.layout import PUBLICATION, BadDigestError, digest_of
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt, read_receipt
 from thorp.models.sealed import Bytes, sealed
@@ -102,6 +102,7 @@ def _check_headers(library: Library, receipt: Receipt, facts: ModelFacts) -> Non
 
 
 def _sealed(library: Library, receipt: Receipt, arrived: Sequence[Arrived]) -> Receipt:
+    """No torrent: nobody knows whether everybody may have what was imported, until its owner publishes it."""
     card = {
         "format": receipt.format.value,
         "model_id": receipt.model_id,
@@ -109,7 +110,9 @@ def _sealed(library: Library, receipt: Receipt, arrived: Sequence[Arrived]) -> R
         "source": receipt.source.kind.value,
     }
     proven = (Bytes(one.path, one.size, one.sha256, one.pieces) for one in arrived)
-    return replace(receipt, files=tuple(sealed(library.layout, one, card, gated=receipt.gated) for one in proven))
+    rides = library.path(receipt).with_name(PUBLICATION).exists()
+    files = tuple(sealed(library.layout, one, card, gated=receipt.gated, rides=rides) for one in proven)
+    return replace(receipt, files=files)
 
 
 def _point(library: Library, receipt: Receipt) -> None:

@@ -2,12 +2,13 @@
 
 from thorp.models.library_desk import LibraryDesk
 from thorp.models.pull_desk import PullDesk
+from thorp.models.shared import SharingDesk
 from thorp.models.transfer_desk import TransferDesk
-from thorp.wire.capabilities import hub, models, transfers
+from thorp.wire.capabilities import hub, models, sharing, transfers
 from thorp.wire.capability import Offer
 
 
-def offers(pulling: PullDesk, library: LibraryDesk, moving: TransferDesk) -> tuple[Offer, ...]:
+def offers(pulling: PullDesk, library: LibraryDesk, moving: TransferDesk, showing: SharingDesk) -> tuple[Offer, ...]:
     return (
         Offer(hub.HUB_SEARCH, unary=pulling.search),
         Offer(models.MODEL_RESOLVE, unary=pulling.resolve),
@@ -29,4 +30,7 @@ def offers(pulling: PullDesk, library: LibraryDesk, moving: TransferDesk) -> tup
         Offer(transfers.TRANSFER_CANCEL, unary=moving.cancel),
         Offer(transfers.TRANSFER_LIMIT, unary=moving.limit_one),
         Offer(transfers.TRANSFER_LIMIT_ALL, unary=moving.limit_all),
+        Offer(sharing.MODEL_HEADS, unary=showing.heads),
+        Offer(sharing.MODEL_BLOB, unary=showing.blob),
+        Offer(sharing.MODEL_TORRENT, unary=showing.torrent),
     )

@@ -66,6 +66,7 @@ class Carrier:
                 total=standing.total,
                 by_source=dict(standing.by_source),
                 note=standing.note,
+                pieces=standing.pieces,
                 rate=rate,
                 eta=round(left / rate, 1) if rate and not standing.note else None,
                 updated=rfc3339(self._clock.wall()),

@@ -12,11 +12,19 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec
 
-from thorp.base.errors import NetworkError, ThorpError, TryAgainError
+from thorp.base.errors import (
+    IntegrityError,
+    NetworkError,
+    NotAllowedError,
+    NotFoundError,
+    ThorpError,
+    TryAgainError,
+)
 from thorp.models.budget import Budget, allowed, pay
 from thorp.models.hashing import Hashes, Pieces
 from thorp.models.partial import BLOCK, Partial
 from thorp.models.ports import ByteSource, Stop
+from thorp.models.turns import Turns
 from thorp.models.types import Wanted
 
 log = logging.getLogger(__name__)
@@ -50,6 +58,7 @@ class Pace:
     ranges: int = 4
     pauses: tuple[float, ...] = PAUSES
     budgets: tuple[Budget, ...] = ()
+    mix: str = "auto"  # when others may help neighbours: auto, always, never
 
 
 @dataclass(eq=False, slots=True)
@@ -176,13 +185,18 @@ class FileFetch:
     def __init__(self, wanted: Wanted, partial: Partial, sources: Sequence[ByteSource], pace: Pace, stop: Stop) -> None:
         self._wanted = wanted
         self._partial = partial
-        self._sources = sources
+        self._turns = Turns(sources)
         self._pace = pace
         self._stop = stop
-        self._whole, self._pieces = Whole(wanted.file.size, git=wanted.file.sha256 is None), Pieces()
+        self._whole, self._pieces = Whole(wanted.file.size, git=wanted.file.named_by_git), Pieces()
         self._window = Window(wanted.file.size, hashers=2)
         self._lock = threading.Lock()
         self.waits_for = ""  # what it waits for, for people
+
+    @property
+    def gave(self) -> frozenset[ByteSource]:
+        """Who sent any of the bytes that this fetch brought."""
+        return self._turns.gave
 
     def run(self, told: Callable[[], None]) -> Hashes:
         """Fetch what is missing, hash everything; `told` is called a few times a second. The partial is open."""
@@ -252,16 +266,25 @@ class FileFetch:
                 self._fetch(Filling(into, run.first, head))
 
     def _fetch(self, filling: Filling) -> None:
-        """Fetch until all of it is here, over as many lines as it takes."""
+        """Fetch until all of it is here, over as many lines as it takes.
+
+        Who does not have it, or has something else, is not asked again; that is the end only when nobody is left.
+        """
         failures = 0
         while not filling.full:
-            before = filling.got
+            before, source = filling.got, self._turns.first()
             try:
-                self._read(self._sources[failures % len(self._sources)], filling)
+                self._read(source, filling)
             except (NetworkError, TryAgainError) as error:
                 self._check_going_on()
-                failures = 1 if filling.got > before else failures + 1
-                self._wait(error, failures)
+                failures = 0 if filling.got > before else failures
+                if not self._turns.failed(source):
+                    failures += 1
+                    self._wait(error, failures)
+            except (NotFoundError, NotAllowedError, IntegrityError) as error:
+                self._check_going_on()
+                self._turns.refused(source, error)
+                log.info("%s: passed over: %s", self._wanted.file.path, error.message)
 
     def _read(self, source: ByteSource, filling: Filling) -> None:
         with source.read(self._wanted, filling.at, filling.end, self._window.ends) as line:
@@ -276,10 +299,9 @@ class FileFetch:
         self._partial.write(filling.rest[:count], filling.at)
         filling.got += count
         self.waits_for = ""
+        self._turns.came(source)
         with self._lock:
-            self._partial.blocks.mark(filling.first, filling.at)
-            name = source.kind.value
-            self._partial.by_source[name] = self._partial.by_source.get(name, 0) + count
+            self._partial.came(source.kind, filling.first, filling.at, count)
         pay(self._pace.budgets, count, self._window.ends)
 
     def _wait(self, error: ThorpError, failures: int) -> None:

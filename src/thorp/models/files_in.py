@@ -1,6 +1,7 @@
 """Brings one file of a pull into the models folder, out of what is here already or from a source. Proves all of it."""
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from thorp.base.errors import IntegrityError
+from thorp.base.errors import ConflictError, IntegrityError, TryAgainError
 from thorp.base.files import explaining
 from thorp.models.cache import Cache, refuse_links
 from thorp.models.fetching import FileFetch, Pace, TransferEndedError
@@ -16,14 +17,18 @@ from thorp.models.hashing import Hashes, hash_file
 from thorp.models.layout import digest_of
 from thorp.models.library import Library
 from thorp.models.links import How
+from thorp.models.offered import NobodyHasItError
 from thorp.models.partial import Partial, bytes_noted
 from thorp.models.ports import ByteSource, Stop
 from thorp.models.stages import Reached, Stage
-from thorp.models.types import Wanted
+from thorp.models.swarming import DoubtedTorrentError, Swarm, SwarmFetch, Swarming, check_again, torrent_of
+from thorp.models.types import SourceKind, Wanted
 from thorp.models.uses import take
 
+log = logging.getLogger(__name__)
 LOOK_AGAIN: Final = 0.3  # seconds between two looks at a file that another process brings
 TRIES: Final = 2  # a clean second one after wrong bytes
+LAN_TRIES: Final = 3  # many neighbours may be one liar: the last one is without any
 
 
 class WrongBytesError(IntegrityError):
@@ -40,6 +45,7 @@ class Brought:
     pieces: bytes
     note: str = ""  # what the person should know: a second copy was made
     fetched: bool = False  # by this pull; else it was here before
+    given_by: frozenset[ByteSource] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -54,7 +60,9 @@ class Bringing:
     reached: Reached
     done: int = 0  # bytes of the present file
     note: str = ""
+    pieces: str = ""  # of the present file: a letter each, by where it came from
     by_source: dict[str, int] = field(default_factory=dict[str, int])
+    swarm: Swarm | None = None
 
     @property
     def cache(self) -> Cache:
@@ -129,7 +137,11 @@ def _hashed(at: Path, wanted: Wanted, work: Bringing) -> Hashes:
     handle = work.cache.open(at)
     try:
         return hash_file(
-            handle, wanted.file.size, told=lambda count: _told(work, count), stop=work.stop, git=_needs_git(wanted)
+            handle,
+            wanted.file.size,
+            told=lambda count: _told(work, count),
+            stop=work.stop,
+            git=wanted.file.named_by_git,
         )
     finally:
         os.close(handle)
@@ -144,9 +156,11 @@ def _told(work: Bringing, count: int) -> None:
 def _fetched(wanted: Wanted, digest: bytes, partial: Partial, work: Bringing) -> Brought:
     work.reached(Stage.LOCKED)
     before = dict(work.by_source)
-    for again in range(TRIES):
+    sources = work.sources
+    tries = LAN_TRIES if len(sources) > TRIES and any(one.kind is SourceKind.LAN for one in sources) else TRIES
+    for again in range(tries):
         partial.open()
-        hashes = _fetch(wanted, partial, work, again)
+        hashes, gave = _fetch(wanted, partial, work, sources)
         work.reached(Stage.HASHED)
         data = partial.finish()
         work.reached(Stage.SYNCED)
@@ -155,55 +169,117 @@ def _fetched(wanted: Wanted, digest: bytes, partial: Partial, work: Bringing) ->
             work.reached(Stage.KEPT)
             partial.discard()
             work.reached(Stage.CLEARED)
-            return Brought(hashes.sha256, hashes.pieces, fetched=True)
+            return Brought(hashes.sha256, hashes.pieces, fetched=True, given_by=gave)
+        sources = others(sources, gave, last=again + 2 >= tries)
         set_aside(work.library, wanted.repo, digest, data)
         partial.start_over()
         work.by_source.clear()  # wrong bytes are nobody's merit: a receipt names who sent the right ones
         work.by_source.update(before)
     partial.discard()
     raise WrongBytesError(
-        f"`{wanted.file.path}` of {wanted.repo} came with other bytes than its hash says, {TRIES} times. "
+        f"`{wanted.file.path}` of {wanted.repo} came with other bytes than its hash says, {tries} times. "
         "Nothing was installed; the wrong bytes are set aside. Try again later, or pull from elsewhere.",
         repo=wanted.repo,
         path=wanted.file.path,
     )
 
 
-def _fetch(wanted: Wanted, partial: Partial, work: Bringing, again: int) -> Hashes:
-    sources = work.sources[again % len(work.sources) :] + work.sources[: again % len(work.sources)]
-    fetch = FileFetch(wanted, partial, sources, work.pace, work.stop)
-    before = dict(work.by_source)
-    begun = False
+def others(
+    sources: tuple[ByteSource, ...], gave: frozenset[ByteSource], *, last: bool = False
+) -> tuple[ByteSource, ...]:
+    """Whom to ask after wrong bytes: who gave none of them, in the end no neighbours; without such, all in turn."""
+    rest = tuple(one for one in sources if one not in gave)
+    if last:
+        rest = tuple(one for one in rest or sources if one.kind is not SourceKind.LAN) or rest
+    return rest or sources[1:] + sources[:1]
 
-    def told() -> None:
-        nonlocal begun
-        work.done, work.note = partial.blocks.bytes_here, fetch.waits_for
-        for name, count in partial.by_source.items():
-            work.by_source[name] = before.get(name, 0) + count
-        if work.done and not begun:
-            begun = True
-            work.reached(Stage.FIRST_BYTES)
-        work.told()
 
+def _fetch(
+    wanted: Wanted, partial: Partial, work: Bringing, sources: tuple[ByteSource, ...]
+) -> tuple[Hashes, frozenset[ByteSource]]:
+    """The bytes, whatever they are, and who gave them."""
+    telling = _Telling(partial, work)
     try:
-        hashes = fetch.run(told)
+        check_again(partial)
+        came = _swarmed(wanted, telling, sources) or _ranged(wanted, telling, sources)
     except BaseException:
         if not partial.blocks.bytes_here:
             partial.discard()
         raise
-    told()
+    telling.tell(partial.blocks.bytes_here, "")
     work.reached(Stage.FETCHED)
-    return hashes
+    return came
+
+
+_Came = tuple[Hashes, frozenset[ByteSource]]
+
+
+def _ranged(wanted: Wanted, telling: "_Telling", sources: tuple[ByteSource, ...]) -> _Came:
+    """Range by range, from whoever has it."""
+    if not sources and wanted.file.size:
+        raise NobodyHasItError(
+            f"No neighbour that is here now has `{wanted.file.path}` of {wanted.repo}. Pull it without `--from`, or "
+            "when one is back.",
+            path=wanted.file.path,
+        )
+    partial, work = telling.partial, telling.work
+    fetch = FileFetch(wanted, partial, sources, work.pace, work.stop)
+    return fetch.run(lambda: telling.tell(partial.blocks.bytes_here, fetch.waits_for)), fetch.gave
+
+
+def _swarmed(wanted: Wanted, telling: "_Telling", sources: tuple[ByteSource, ...]) -> _Came | None:
+    """From all neighbours at once; None where they have no torrent, or went away: then others go on."""
+    partial, work = telling.partial, telling.work
+    if work.swarm is None or not any(one.kind is SourceKind.LAN for one in sources):
+        return None
+    if (torrent := torrent_of(work.swarm, wanted)) is None:
+        return None
+    helpers = tuple(sorted(sources, key=lambda one: one.kind is SourceKind.LAN))  # neighbours by ranges are the last
+    fetch = SwarmFetch(Swarming(wanted, partial, work.swarm, torrent, helpers, work.pace, work.stop))
+    try:
+        hashes = fetch.run(lambda: telling.tell(fetch.done, fetch.waits_for))
+    except TransferEndedError:
+        raise
+    except DoubtedTorrentError as error:  # what is here may be as wrong as what it says
+        log.warning("%s", error.message)
+        partial.start_over()
+        return None
+    except (IntegrityError, ConflictError, TryAgainError) as error:
+        log.warning("the swarm is left, others go on: %s", error.message)
+        check_again(partial)  # the engine may not have brought to the disk what it said it had
+        return None
+    if hashes is not None and not proves(hashes, wanted):
+        work.swarm.doubt(torrent.infohash)
+    return None if hashes is None else (hashes, frozenset())
+
+
+@dataclass(eq=False, slots=True)
+class _Telling:
+    """What is told of a file while it comes, whoever brings it."""
+
+    partial: Partial
+    work: Bringing
+    before: dict[str, int] = field(init=False)
+    begun: bool = False
+
+    def __post_init__(self) -> None:
+        self.before = dict(self.work.by_source)
+
+    def tell(self, done: int, note: str) -> None:
+        work = self.work
+        work.done, work.note, work.pieces = done, note, self.partial.drawn()
+        for name, count in self.partial.by_source.items():
+            work.by_source[name] = self.before.get(name, 0) + count
+        if done and not self.begun:
+            self.begun = True
+            work.reached(Stage.FIRST_BYTES)
+        work.told()
 
 
 def proves(hashes: Hashes, wanted: Wanted) -> bool:
-    """Whether these are the bytes the hub means: by their SHA-256, or by git's own hash for small files."""
+    """Whether these are the bytes that are meant: by their SHA-256, and by the name their blob is to get."""
     file = wanted.file
-    return hashes.sha256 == file.sha256 if file.sha256 else hashes.git_sha1 == file.blob
-
-
-def _needs_git(wanted: Wanted) -> bool:
-    return wanted.file.sha256 is None
+    return file.sha256 in (None, hashes.sha256) and file.blob in (hashes.sha256, hashes.git_sha1)
 
 
 def set_aside(library: Library, repo: str, digest: bytes, data: Path) -> None:

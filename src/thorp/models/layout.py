@@ -15,6 +15,8 @@ OWN: Final = ".thorp"
 MARKER: Final = ".locks/.thorp-store"  # where huggingface_hub does not look for repositories
 RECEIPT: Final = "metadata.json"
 DAMAGED: Final = "damaged"  # beside a receipt: somebody looked, and its files are not what it says
+UNSHARED: Final = "unshared"  # beside a receipt: its owner keeps it from the household
+PUBLICATION: Final = "publication.json"  # beside a receipt: what its owner says about it, signed
 
 
 class BadDigestError(IntegrityError):

@@ -12,7 +12,7 @@ from thorp.base.errors import ConflictError, NotFoundError, ThorpError
 from thorp.base.files import DISK, explaining, write_atomically
 from thorp.base.nearest import did_you_mean
 from thorp.models.cache import Cache, whole
-from thorp.models.layout import DAMAGED, RECEIPT, Layout, digest_of
+from thorp.models.layout import DAMAGED, PUBLICATION, RECEIPT, UNSHARED, Layout, digest_of
 from thorp.models.receipts import Receipt, parse_receipt, read_receipt, receipt_text, write_receipt
 from thorp.models.refs import IdRef, Query, Ref, RepoRef, parse_ref, text_of
 from thorp.models.stores import Stores
@@ -132,7 +132,8 @@ class Library:
         path = self.path(receipt)
         with explaining("remove", path):
             path.unlink(missing_ok=True)
-            for rest in (*path.parent.glob("*.pieces"), path.parent / "lock", path.parent / DAMAGED):
+            beside = (path.parent / name for name in ("lock", DAMAGED, UNSHARED, PUBLICATION))
+            for rest in (*path.parent.glob("*.pieces"), *beside):
                 rest.unlink(missing_ok=True)
             for folder in path.parents[:DEPTH]:
                 with suppress(OSError):  # something else lies there

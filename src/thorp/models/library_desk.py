@@ -1,7 +1,7 @@
 """Looking after the library: what it holds, whether that is whole, and what may go."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,8 +14,8 @@ from thorp.models.fetching import Pace
 from thorp.models.library import Library, exact_ref
 from thorp.models.ports import Stop
 from thorp.models.prune import Item, plan_prune, prune
-from thorp.models.receipts import Receipt
-from thorp.models.remove import plan_removal, remove
+from thorp.models.receipts import Receipt, ReceiptFile
+from thorp.models.remove import Removal, plan_removal, remove
 from thorp.models.repair import Repairer
 from thorp.models.resolve import Resolver
 from thorp.models.rows import library_data, state_of
@@ -56,6 +56,22 @@ What = Literal["added", "removed", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """By which other programs get a file of this node."""
+
+    torrent: str | None = None
+    magnet: str | None = None
+
+
+def nothing() -> None:
+    """Nobody else has anything of it."""
+
+
+def no_links(_receipt: Receipt) -> Mapping[str, Links]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryDesk:
     library: Library
     stores: Stores
@@ -66,6 +82,8 @@ class LibraryDesk:
     randomness: Randomness
     pace: Callable[[], Pace]
     changed: Callable[[What, tuple[str, ...]], None]
+    refresh: Callable[[], None] = nothing  # look again at what others may have; blocks
+    links: Callable[[Receipt], Mapping[str, Links]] = no_links  # by path
 
     async def every(self, call: Call[Nothing]) -> LibraryAnswer:
         data = await asyncio.to_thread(library_data, self.library)
@@ -92,7 +110,7 @@ class LibraryDesk:
             artifact=receipt.artifact,
             version=receipt.version,
             format=receipt.format.value,
-            files=tuple(self._file_row(receipt, number) for number in range(len(receipt.files))),
+            files=self._file_rows(receipt),
             claimed_by=receipt.claimed_by,
             license=receipt.license,
             gated=receipt.gated,
@@ -112,12 +130,21 @@ class LibraryDesk:
             receipt=str(self.library.path(receipt)),
         )
 
-    def _file_row(self, receipt: Receipt, number: int) -> ModelFile:
-        file = receipt.files[number]
+    def _file_rows(self, receipt: Receipt) -> tuple[ModelFile, ...]:
+        links = self.links(receipt)
+        return tuple(self._file_row(receipt, one, links.get(one.path, Links())) for one in receipt.files)
+
+    def _file_row(self, receipt: Receipt, file: ReceiptFile, links: Links) -> ModelFile:
         there = self.library.cache.find(receipt.repo, receipt.revision, file)
         at = self.library.layout.file(receipt.repo, receipt.revision, file.path) if there else None
         return ModelFile(
-            path=file.path, size=file.size, sha256=file.sha256, infohash=file.infohash, at=str(at) if at else None
+            path=file.path,
+            size=file.size,
+            sha256=file.sha256,
+            infohash=file.infohash,
+            at=str(at) if at else None,
+            torrent=links.torrent,
+            magnet=links.magnet,
         )
 
     async def verify(self, call: Call[VerifyRequest]) -> AsyncGenerator[WorkFrame | Done, None]:
@@ -160,17 +187,30 @@ class LibraryDesk:
     async def remove(self, call: Call[RemoveRequest]) -> RemoveAnswer:
         receipt = await asyncio.to_thread(self.library.one, call.input.ref)
         await asyncio.to_thread(self.transfers.refuse_during, receipt.key)
-        act = plan_removal if call.input.dry_run else remove
+        act = plan_removal if call.input.dry_run else self._remove
         done = await asyncio.to_thread(act, self.library, receipt)
         row = Removed(what=receipt.model_id, ref=exact_ref(receipt), reason="you asked for it", bytes=done.freed)
         if not call.input.dry_run:
             self.changed("removed", (receipt.model_id,))
         return RemoveAnswer(removed=(row,), freed_bytes=done.freed, dry_run=call.input.dry_run)
 
+    def _remove(self, library: Library, receipt: Receipt) -> Removal:
+        """When this returns, or fails, nobody is given another byte of what is not here any more."""
+        try:
+            return remove(library, receipt)
+        finally:
+            self.refresh()
+
+    def _prune(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
+        try:
+            return prune(self.library, items)
+        finally:
+            self.refresh()
+
     async def prune(self, call: Call[PruneRequest]) -> RemoveAnswer:
         items = await asyncio.to_thread(self._items, call.input.older_than)
         if not call.input.dry_run:
-            items = await asyncio.to_thread(prune, self.library, items)
+            items = await asyncio.to_thread(self._prune, items)
             self.changed("removed", tuple(one.what for one in items if one.receipt))
         rows = tuple(Removed(what=one.what, ref=one.ref, reason=one.reason, bytes=one.bytes) for one in items)
         return RemoveAnswer(removed=rows, freed_bytes=sum(one.bytes for one in rows), dry_run=call.input.dry_run)
@@ -235,7 +275,7 @@ class LibraryDesk:
 
 def without_places(shown: ModelAnswer) -> ModelAnswer:
     """What is in the library is for who may read it; where that lies is the owner's business."""
-    files = tuple(one.model_copy(update={"at": None}) for one in shown.files)
+    files = tuple(one.model_copy(update={"at": None, "torrent": None}) for one in shown.files)
     reason = without_folders(shown.reason)
     return shown.model_copy(update={"files": files, "receipt": None, "reason": reason})
 

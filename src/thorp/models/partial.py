@@ -14,13 +14,15 @@ from typing import Any, Final, Self, cast
 
 from thorp.base.files import explaining
 from thorp.models.cache import refuse_links
+from thorp.models.origins import Origins
 from thorp.models.types import SourceKind
 from thorp.models.uses import still_there, take
 
 BLOCK: Final = 1024 * 1024
 VERSION: Final = 1
 LOCK: Final = "lock"
-OWN_FILES: Final = ("data", "progress.json", "progress.new")
+TORRENT: Final = "torrent"  # by which an engine fetches it, so that what it left can be checked
+OWN_FILES: Final = ("data", "progress.json", "progress.new", TORRENT)
 MOST_TRIES: Final = 100  # to get into a folder that others clear away
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -110,6 +112,8 @@ class Partial:
         self.folder = folder
         self.blocks = Blocks(size)
         self.by_source: dict[str, int] = {}
+        self.origins = Origins(len(self.blocks.marks))
+        self.in_engine = False  # an engine writes to it, or did when its process died
         self._lock = lock
         self._safe = Blocks(size)  # what a power cut would leave
         self._handle = -1
@@ -158,6 +162,19 @@ class Partial:
             self.blocks.restore(note.get("safe"))
         self.blocks.clear(min(length, self.blocks.size), self.blocks.size)
         self.by_source = _counted(note.get("by_source"))
+        self.origins.restore(note.get("origins"))
+        self.in_engine = note.get("in_engine") is True
+
+    def came(self, kind: SourceKind, first: int, end: int, count: int) -> None:
+        """Note that the bytes from `first`, the start of a block, up to `end` are here; who sent the last `count`."""
+        self.blocks.mark(first, end)
+        whole = len(self.blocks.marks) if end >= self.blocks.size else end // BLOCK
+        self.origins.came(kind, max(first, end - count) // BLOCK, whole)
+        self.by_source[kind.value] = self.by_source.get(kind.value, 0) + count
+
+    def drawn(self) -> str:
+        """Its pieces, a letter each, by where they came from."""
+        return self.origins.drawn(self.blocks.marks)
 
     def write(self, data: memoryview, at: int) -> None:
         with explaining("write", self.data):
@@ -188,6 +205,8 @@ class Partial:
             "heads": [list(head) for head in list(self.blocks.heads.items())],
             "safe": self._safe.spans(),
             "by_source": self.by_source,
+            "origins": self.origins.spans(),
+            "in_engine": self.in_engine,
         }
         draft = self.folder / "progress.new"
         with explaining("write", draft):
@@ -208,6 +227,8 @@ class Partial:
         self.blocks.clear(0, self.blocks.size)
         self._safe.clear(0, self.blocks.size)
         self.by_source.clear()
+        self.origins.forget()
+        self.in_engine = False
         with suppress(FileNotFoundError):
             (self.folder / "progress.json").unlink()
 

@@ -28,6 +28,9 @@ class PullPlan:
     license: str | None = None
     gated: bool = False
     parameters: int | None = None
+    claimed_by: str | None = None  # the neighbour whose word its hashes are; None: the hub's
+    rides: bool = True  # whether it may ride a household torrent
+    only: str | None = None  # the one kind of source that was asked for
 
     @property
     def key(self) -> str:
@@ -39,7 +42,7 @@ class PullPlan:
         return sum(one.size for one in self.files)
 
 
-def plan_of(ref: str, repo: RemoteRepo, chosen: Candidate, version: str) -> PullPlan:
+def plan_of(ref: str, repo: RemoteRepo, chosen: Candidate, version: str, only: str | None = None) -> PullPlan:
     return PullPlan(
         ref=ref,
         repo=repo.repo,
@@ -54,6 +57,9 @@ def plan_of(ref: str, repo: RemoteRepo, chosen: Candidate, version: str) -> Pull
         license=repo.license,
         gated=repo.gated,
         parameters=repo.parameters,
+        claimed_by=chosen.claimed_by,
+        rides=chosen.rides,
+        only=only,
     )
 
 

@@ -1,9 +1,9 @@
-"""What models need of others: a hub that is asked, and sources that bytes come from."""
+"""What models need of others: a hub that is asked, neighbours, and sources that bytes come from."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from thorp.models.types import Hit, RemoteRepo, SourceKind, Wanted
+from thorp.models.types import Hit, Offered, RemoteRepo, SourceKind, Wanted
 
 
 class Hub(Protocol):
@@ -55,4 +55,32 @@ class ByteSource(Protocol):
 
         `stop` ends a wait in the middle.
         """
+        ...
+
+
+class NeighbourBytes(Protocol):
+    """Files of neighbours over the mesh; what `mesh` gives `models` besides the bus, because it is bulk."""
+
+    def read(self, node: str, sha256: str, first: int, end: int, stop: Stop) -> AbstractContextManager[Incoming]:
+        """The bytes from `first` up to `end` of a neighbour's file, over the connection that is pinned to its key.
+
+        A NotFoundError: it does not have the file, or does not give it. A NetworkError: it is not to be reached now.
+        """
+        ...
+
+
+class Neighbours(NeighbourBytes, Protocol):
+    """The other nodes of the household, as far as models are concerned. Every method blocks."""
+
+    @property
+    def known(self) -> bool:
+        """Whether this process knows any neighbours at all; a command line without a node does not."""
+        ...
+
+    def models(self) -> tuple[Offered, ...]:
+        """What those that are here now say they have."""
+        ...
+
+    def torrent(self, infohash: str) -> bytes | None:
+        """A `.torrent` file of one of them; None: nobody gives it."""
         ...

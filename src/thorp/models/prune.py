@@ -21,6 +21,7 @@ from thorp.base.files import UNFINISHED, explaining
 from thorp.base.moments import seconds_of
 from thorp.models.layout import DIGEST, OWN, digest_of, repo_folder, repo_of
 from thorp.models.library import Library, Scan, exact_ref, scan
+from thorp.models.named import named_torrents
 from thorp.models.receipts import Receipt, read_receipt
 from thorp.models.remove import (
     UnclearError,
@@ -192,7 +193,7 @@ def _unneeded(library: Library, repo: str) -> Callable[[Path], bool]:
 def _torrents(look: _Look, every: Scan) -> Iterator[Item]:
     if every.unreadable:  # one of them may be the one that names it
         return
-    needed = {f"{file.infohash}.torrent" for one in every.receipts for file in one.files}
+    needed = {f"{infohash}.torrent" for one in every.receipts for infohash in named_torrents(look.library, one)}
     for path in _listed(look.library.layout.torrents):
         is_ours = path.suffix == ".torrent" and DIGEST.fullmatch(path.stem)
         if is_ours and path.name not in needed and look.is_old(changed := _changed(path)):

@@ -5,25 +5,29 @@ Nothing is entered into the library before all of it is here and right.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from thorp.base.clock import Clock, Randomness
 from thorp.base.errors import IntegrityError, TryAgainError
 from thorp.base.moments import rfc3339
 from thorp.formats.facts import ModelFacts, read_facts
+from thorp.models.adopt_filing import ContradictionError
 from thorp.models.fetching import Pace
 from thorp.models.files_in import Bringing, Brought, bring, clear_partial, set_aside
 from thorp.models.layout import digest_of
 from thorp.models.library import Library
+from thorp.models.offered import NO_NEIGHBOURS
 from thorp.models.partial import bytes_noted
 from thorp.models.plan import PullPlan
-from thorp.models.ports import ByteSource, Stop
+from thorp.models.ports import ByteSource, Neighbours, Stop
 from thorp.models.receipts import Origin, Receipt, ReceiptFile
 from thorp.models.room import check_room
 from thorp.models.sealed import Bytes, sealed
+from thorp.models.sources.lan import lan_sources
 from thorp.models.stages import Reached, Stage, unwatched
 from thorp.models.stores import Stores
+from thorp.models.swarming import Swarm
 from thorp.models.types import Format, RemoteFile, SourceKind, Wanted
 from thorp.models.uses import filing
 
@@ -42,6 +46,7 @@ class Standing:
     done: int
     by_source: Mapping[str, int]
     note: str = ""
+    pieces: str = ""  # of the file on its way: a letter each, by where it came from
     verifying: bool = False
 
 
@@ -58,22 +63,35 @@ class Puller:
     clock: Clock
     randomness: Randomness
     reached: Reached = field(default=unwatched)
+    neighbours: Neighbours = NO_NEIGHBOURS
+    swarm: Swarm | None = None
+
+    def sources_for(self, wanted: Wanted, only: str | None = None) -> tuple[ByteSource, ...]:
+        """Who may have the bytes of a file, neighbours first; `only`: of one kind."""
+        near = () if only == SourceKind.HUB else lan_sources(self.neighbours, wanted, self.randomness)
+        return near if only == SourceKind.LAN else (*near, *self.sources())
+
+    def bringing(self, wanted: Wanted, pace: Pace, stop: Stop, only: str | None = None) -> Bringing:
+        """What one file needs on its way."""
+        sources = self.sources_for(wanted, only)
+        return Bringing(self.library, sources, pace, stop, lambda: None, self.reached, swarm=self.swarm)
 
     def pull(self, plan: PullPlan, pace: Pace, told: Told, stop: Stop) -> Receipt:
         """Return when the whole artifact is in the library, verified."""
         self.stores.open(self.library.layout.hub, self.randomness)
         self.reached(Stage.STORE_OPEN)
+        self._refuse_contradiction(plan)
         check_room(self.library.layout.hub, self.missing(plan))
         self.reached(Stage.ROOM_CHECKED)
-        brought, by_source = self._bring_all(plan, pace, told, stop)
+        brought, standing = self._bring_all(plan, pace, told, stop)
         with filing(self.library.layout.repo(plan.repo)):
             self._check_all_there(plan)
             self._enter(plan)
-            told(Standing(plan.size, plan.size, by_source, "reading its header", verifying=True))
+            told(replace(standing, note="reading its header", verifying=True))
             facts = self._read_facts(plan, brought)
             self.reached(Stage.HEADER_READ)
             with filing(self.library.layout.receipts):
-                receipt = self._receipt(plan, brought, facts, by_source)
+                receipt = self._receipt(plan, brought, facts, standing.by_source)
                 self.library.put(receipt, {one.sha256: one.pieces for one in brought.values()})
             self.library.note_damage(receipt, damaged=False)
         self.reached(Stage.RECEIPT_WRITTEN)
@@ -97,27 +115,45 @@ class Puller:
         with filing(top), suppress(OSError):  # something lies there
             top.rmdir()
 
-    def _bring_all(
-        self, plan: PullPlan, pace: Pace, told: Told, stop: Stop
-    ) -> tuple[dict[str, Brought], dict[str, int]]:
+    def _bring_all(self, plan: PullPlan, pace: Pace, told: Told, stop: Stop) -> tuple[dict[str, Brought], Standing]:
+        """All files, and what is told of the whole at its end: drawn is the last file that came."""
         brought: dict[str, Brought] = {}
         before = 0
         by_source: dict[str, int] = {}
         notes: list[str] = []
+        drawn = ""
         for file in plan.files:
-            work = Bringing(self.library, self.sources(), pace, stop, lambda: None, self.reached)
+            wanted = Wanted(plan.repo, plan.revision, file)
+            work = self.bringing(wanted, pace, stop, plan.only)
             work.by_source = by_source
 
             def tell(work: Bringing = work, before: int = before) -> None:
-                told(Standing(plan.size, before + work.done, dict(work.by_source), work.note))
+                told(Standing(plan.size, before + work.done, dict(work.by_source), work.note, work.pieces))
 
             work.told = tell
-            brought[file.path] = bring(Wanted(plan.repo, plan.revision, file), work)
+            brought[file.path] = bring(wanted, work)
             if note := brought[file.path].note:
                 notes.append(note)
             before += file.size
-            told(Standing(plan.size, before, dict(by_source), " ".join(notes)))
-        return brought, by_source
+            drawn = work.pieces or drawn
+            told(Standing(plan.size, before, dict(by_source), " ".join(notes), drawn))
+        return brought, Standing(plan.size, before, dict(by_source), pieces=drawn)
+
+    def _refuse_contradiction(self, plan: PullPlan) -> None:
+        """A neighbour's word never replaces what is proven and whole here under the same revision."""
+        if plan.claimed_by is None:
+            return
+        claimed = {one.path: one.sha256 for one in plan.files}
+        for receipt in self.library.receipts():
+            if (receipt.repo, receipt.revision) == (plan.repo, plan.revision) and self.library.state(receipt).complete:
+                for file in receipt.files:
+                    if claimed.get(file.path, file.sha256) != file.sha256:
+                        raise ContradictionError(
+                            f"`{file.path}` of {plan.repo} is here with the SHA-256 {file.sha256}, and a neighbour "
+                            f"({plan.claimed_by}) says {claimed[file.path]} at the same revision. One of them is "
+                            "wrong. Nothing was fetched.",
+                            repo=plan.repo,
+                        )
 
     def _check_all_there(self, plan: PullPlan) -> None:
         """What was proven may have been removed since, by somebody who removed another model with the same file."""
@@ -158,15 +194,19 @@ class Puller:
         for file in plan.files:
             self.library.cache.enter(plan.repo, plan.revision, file.path, digest_of(file.blob))
         self.reached(Stage.ENTERED)
-        if plan.version != plan.revision:
+        if plan.version != plan.revision and not (plan.claimed_by and self._stands_for_something(plan)):
             self.library.cache.point(plan.repo, plan.version, plan.revision)
         self.reached(Stage.POINTED)
+
+    def _stands_for_something(self, plan: PullPlan) -> bool:
+        """Whether somebody said before what the branch is; a neighbour's word does not change that."""
+        return self.library.layout.ref(plan.repo, plan.version).exists()
 
     def _receipt(
         self, plan: PullPlan, brought: Mapping[str, Brought], facts: ModelFacts, by_source: Mapping[str, int]
     ) -> Receipt:
         now = rfc3339(self.clock.wall())
-        kind, detail = self._origin(by_source)
+        kind, detail = self._origin(plan, brought, by_source)
         files = tuple(self._sealed(plan, file, brought[file.path], kind) for file in plan.files)
         self.reached(Stage.SEALED)
         return Receipt(
@@ -181,6 +221,7 @@ class Puller:
             downloaded_at=now,
             verified_at=now,
             aliases=self._aliases(plan),
+            claimed_by=plan.claimed_by,
             license=plan.license or facts.license,
             gated=plan.gated,
             architecture=facts.architecture,
@@ -195,12 +236,16 @@ class Puller:
         """Names the owner gave this very artifact before."""
         return next((one.aliases for one in self.library.receipts() if one.key == plan.key), ())
 
-    def _origin(self, by_source: Mapping[str, int]) -> tuple[SourceKind, str]:
-        sources = {one.kind.value: one.detail for one in self.sources()}
-        name = max(by_source, key=by_source.__getitem__, default=SourceKind.HUB.value)
+    def _origin(
+        self, plan: PullPlan, brought: Mapping[str, Brought], by_source: Mapping[str, int]
+    ) -> tuple[SourceKind, str]:
+        gave = sorted((source for one in brought.values() for source in one.given_by), key=lambda one: one.detail)
+        sources = {one.kind.value: one.detail for one in (*self.sources(), *gave)}
+        without = SourceKind.LAN if plan.claimed_by else SourceKind.HUB
+        name = max(by_source, key=by_source.__getitem__, default=without.value)
         return SourceKind(name), sources.get(name, "")
 
     def _sealed(self, plan: PullPlan, file: RemoteFile, brought: Brought, kind: SourceKind) -> ReceiptFile:
         card = {"format": plan.format.value, "model_id": plan.model_id, "revision": plan.revision, "source": kind.value}
         proven = Bytes(file.path, file.size, brought.sha256, brought.pieces)
-        return sealed(self.library.layout, proven, card, gated=plan.gated)
+        return sealed(self.library.layout, proven, card, gated=plan.gated, rides=plan.rides)

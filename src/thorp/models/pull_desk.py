@@ -14,10 +14,12 @@ from thorp.models.receipts import Receipt
 from thorp.models.resolve import Ask, Meaning, Resolver
 from thorp.models.rows import complete_data
 from thorp.models.transfers import Transfers
-from thorp.models.types import Candidate, Hit, RemoteRepo
+from thorp.models.types import Candidate, Hit, RemoteRepo, SourceKind
 from thorp.wire.capabilities.hub import HubHit, HubHits, HubSearch
 from thorp.wire.capabilities.models import Badge, Choice, PullAnswer, PullRequest, ResolveAnswer, ResolveRequest
 from thorp.wire.capability import Call
+
+HOUSEHOLD = "the household"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class PullDesk:
     open_hub: Hub  # without the owner's token, for who may only look
 
     async def search(self, call: Call[HubSearch]) -> HubHits:
+        if call.input.source == SourceKind.LAN:
+            near = await asyncio.to_thread(self.resolver.near, call.input.q, call.input.limit)
+            return HubHits(hub=HOUSEHOLD, results=tuple(map(hit_row, near)))
         hits = await asyncio.to_thread(self._hub_for(call).search, call.input.q, call.input.limit)
         return HubHits(hub=self.hub.where, results=tuple(map(hit_row, hits)))
 
@@ -176,6 +181,8 @@ def hit_row(hit: Hit) -> HubHit:
         updated=hit.updated,
         parameters=hit.parameters,
         tags=hit.tags,
+        quants=hit.quants,
+        neighbours=hit.neighbours,
     )
 
 

@@ -26,7 +26,7 @@ MOST_BYTES: Final = (1 << 63) - 1
 MOST_ENDED: Final = 100  # kept for the list
 
 
-TEXTS: Final = ("id", "key", "ref", "model_id", "repo", "revision", "created", "updated", "note")
+TEXTS: Final = ("id", "key", "ref", "model_id", "repo", "revision", "created", "updated", "note", "pieces")
 COUNTS: Final = ("total", "done", "rate", "limit")
 
 
@@ -73,6 +73,7 @@ class Record:
     note: str = ""
     done: int = 0
     by_source: Mapping[str, int] = field(default_factory=dict[str, int])
+    pieces: str = ""
     rate: int = 0
     eta: float | None = None
     limit: int = 0

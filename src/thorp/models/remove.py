@@ -28,7 +28,8 @@ from thorp.base.files import DISK, explaining
 from thorp.models.cache import refuse_links
 from thorp.models.layout import OWN, RECEIPT, Layout, digest_of
 from thorp.models.library import DEPTH, Library, exact_ref
-from thorp.models.receipts import Receipt, ReceiptFile, read_receipt
+from thorp.models.named import named_torrents
+from thorp.models.receipts import Receipt, read_receipt
 from thorp.models.stores import StoreAwayError
 from thorp.models.uses import LOCK, filing, sole, take
 
@@ -197,6 +198,7 @@ def _finish(library: Library, receipt: Receipt) -> int:
     layout, path = library.layout, library.path(receipt)
     others = receipts_of(layout, receipt.repo)
     came_back = path.exists()
+    torrents = named_torrents(library, receipt)  # its manifest goes with it
     if not came_back:
         library.drop(receipt)
     doomed = _doomed(library, receipt, others)
@@ -211,7 +213,7 @@ def _finish(library: Library, receipt: Receipt) -> int:
                 freed -= blob.lstat().st_size
         for folder in {one.parent for one in (*doomed.entries, *doomed.blobs)}:
             DISK.sync_folder(folder)
-        _remove_torrents(library, receipt.files)
+        _remove_torrents(library, torrents)
         tidy(layout, receipt.repo, receipt.revision)
     with explaining("remove", path):
         if not came_back:
@@ -258,11 +260,9 @@ def _sha256(library: Library, blob: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _remove_torrents(library: Library, files: Iterable[ReceiptFile]) -> None:
-    needed = {file.infohash for one in library.receipts() for file in one.files}
-    for infohash in {one.infohash for one in files} - needed:
-        if infohash is not None:
-            library.layout.torrent(digest_of(infohash)).unlink(missing_ok=True)
+def _remove_torrents(library: Library, torrents: frozenset[str]) -> None:
+    for infohash in torrents.difference(*(named_torrents(library, one) for one in library.receipts())):
+        library.layout.torrent(digest_of(infohash)).unlink(missing_ok=True)
 
 
 @contextmanager

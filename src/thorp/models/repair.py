@@ -5,14 +5,16 @@ What is good of a damaged file moves into a partial, as if it had just come; the
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from thorp.base.errors import NotFoundError
+from thorp.base.errors import NetworkError, NotFoundError, TryAgainError
 from thorp.base.files import explaining
 from thorp.base.moments import rfc3339
 from thorp.models.fetching import Pace
-from thorp.models.files_in import Bringing, bring, clear_partial, held_for_hub, stands_proven
+from thorp.models.files_in import bring, clear_partial, held_for_hub, stands_proven
 from thorp.models.layout import digest_of
+from thorp.models.offered import remote
 from thorp.models.partial import Partial
 from thorp.models.ports import Hub, Stop
 from thorp.models.pull import Puller
@@ -70,11 +72,14 @@ class Repairer:
                 clear_partial(folder, file.size)
 
     def _wanted(self, receipt: Receipt, bad: Mapping[str, FileVerdict]) -> tuple[RemoteFile, ...]:
-        """The bad files as the hub lists them at this very revision."""
-        if receipt.source.kind is SourceKind.IMPORT and receipt.version == "local":
+        """The bad files as the hub lists them at this very revision, or as neighbours do who have the same bytes."""
+        near = self._near(receipt, bad)
+        if len(near) == len(bad):
+            return near
+        if receipt.source.kind is not SourceKind.HUB and receipt.version == "local":
             raise NoSourceLeftError(
-                f"{receipt.model_id} was imported from this machine, so nobody is known who has its bytes. "
-                "Import it again, or remove it.",
+                f"{receipt.model_id} was imported, and nobody is known who has its bytes. Import it again, or remove "
+                "it.",
                 model_id=receipt.model_id,
             )
         listed = {one.path: one for one in self.hub.repo(receipt.repo, receipt.revision).files}
@@ -87,9 +92,23 @@ class Repairer:
             )
         return wanted
 
+    def _near(self, receipt: Receipt, bad: Mapping[str, FileVerdict]) -> tuple[RemoteFile, ...]:
+        """Files of the same place and the same SHA-256 that neighbours have; they need no hub to be found."""
+        known = {one.path: (one.sha256, one.size) for one in receipt.files}
+        found: dict[str, RemoteFile] = {}
+        with suppress(NetworkError, NotFoundError, TryAgainError):
+            for one in self.puller.neighbours.models():
+                if (one.repo, one.revision) == (receipt.repo, receipt.revision):
+                    found |= {
+                        file.path: remote(file)
+                        for file in one.files
+                        if file.path in bad and (file.sha256, file.size) == known[file.path]
+                    }
+        return tuple(found[path] for path in bad if path in found)
+
     def _bring(self, wanted: Wanted, verdict: FileVerdict, pace: Pace, progress: Progress, stop: Stop) -> int:
         file = wanted.file
-        work = Bringing(self.puller.library, self.puller.sources(), pace, stop, lambda: None, self.puller.reached)
+        work = self.puller.bringing(wanted, pace, stop)
         work.told = lambda: progress(file.path, work.done, file.size)
         if not verdict.bad_pieces and stands_proven(wanted, work):  # only the name that leads to it is wrong
             return 0

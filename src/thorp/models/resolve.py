@@ -10,22 +10,43 @@ from thorp.machine.fit import Fit, fit
 from thorp.machine.snapshot import MachineSnapshot
 from thorp.models.ids import ModelId
 from thorp.models.library import Kept, Library, ambiguous, of_quant, same_quant
+from thorp.models.neighbours import vouched
+from thorp.models.offered import (
+    NO_NEIGHBOURS,
+    NobodyHasItError,
+    choices_of,
+    found,
+    of_id,
+    of_repo,
+    one_revision,
+    refuse_contradictions,
+    repo_of,
+    version_of,
+)
 from thorp.models.plan import BRANCH, PullPlan, plan_of
-from thorp.models.ports import Hub
+from thorp.models.ports import Hub, Neighbours
 from thorp.models.refs import BadRefError, IdRef, Query, RepoRef, parse_ref
 from thorp.models.selection import Several, candidates, choose, recommended, wanted_candidate
+from thorp.models.sources.hub_errors import NoSuchRepoError, NoSuchRevisionError
 from thorp.models.stores import StoreAwayError, Stores
-from thorp.models.types import Candidate, Hit, RemoteRepo, SourceKind
+from thorp.models.types import Candidate, Hit, Offered, RemoteRepo, SourceKind
 
 log = logging.getLogger(__name__)
 MOST_HITS: Final = 20
 MOST_ASKED: Final = 12  # repositories that are listed to find an id
+KNOWN_SOURCES: Final = (None, SourceKind.HUB, SourceKind.LAN)
 
 
 class NothingFoundError(NotFoundError):
     """The hub has nothing of this name."""
 
     code = "models.nothing_found"
+
+
+class NoNeighboursError(NotFoundError):
+    """A question about neighbours to a process that knows none."""
+
+    code = "models.no_neighbours"
 
 
 class NoSuchSourceError(NotFoundError):
@@ -59,6 +80,7 @@ class Meaning:
     choices: tuple[Candidate, ...] = ()
     version: str = BRANCH
     kept: Kept | None = None  # it is in the library
+    near: bool = False  # neighbours said so, no hub was asked
 
     @property
     def chosen(self) -> Candidate | None:
@@ -67,7 +89,7 @@ class Meaning:
     def plan(self) -> PullPlan | None:
         """What to bring, when that is clear."""
         chosen = self.chosen
-        return plan_of(self.ask.ref, self.repo, chosen, self.version) if self.repo and chosen else None
+        return plan_of(self.ask.ref, self.repo, chosen, self.version, self.ask.source) if self.repo and chosen else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +98,25 @@ class Resolver:
     stores: Stores
     hub: Hub
     machine: Callable[[], MachineSnapshot]
+    neighbours: Neighbours = NO_NEIGHBOURS
 
     def meaning(self, ask: Ask) -> Meaning:
-        """What a ref means, asking the library first and the hub when that does not know."""
-        if ask.source not in (None, SourceKind.HUB):
+        """What a ref means, asking the library first, then the hub, and the neighbours when that does not know."""
+        if ask.source not in KNOWN_SOURCES:
             raise NoSuchSourceError(
-                f"This node has no source `{ask.source}` yet; leave `--from` out, or use `--from hub`.",
+                f"This node has no source `{ask.source}` yet; leave `--from` out, or use `--from hub` or `--from lan`.",
                 source=ask.source,
             )
         if (kept := self.in_library(ask)) is not None:
             return Meaning(ask, kept=kept)
+        if ask.source == SourceKind.LAN:
+            return self._near(ask)
         try:
             return self._asked(ask)
         except (NetworkError, TryAgainError) as error:
             return self._without_hub(ask, error)
+        except (NothingFoundError, NoSuchRepoError, NoSuchRevisionError) as error:
+            return self._near_or(ask, error)
 
     def in_library(self, ask: Ask) -> Kept | None:
         """The model of the library that is meant, if exactly one is, and nobody asked for anything newer."""
@@ -127,13 +154,11 @@ class Resolver:
                 return self._in_repo(ask, ref)
 
     def _in_repo(self, ask: Ask, ref: RepoRef) -> Meaning:
-        if ask.quant and ref.quant and not same_quant(ask.quant, ref.quant):
-            raise BadRefError(f"`{ask.ref}` names one quantisation and `--quant {ask.quant}` another. Leave one out.")
+        quant = _one_quant(ask, ref)
         revision = ask.revision or ref.revision
         repo = self.hub.repo(ref.repo, revision)
-        found = choose(candidates(repo, file_type=repo.file_type), quant=ask.quant or ref.quant, path=ref.path)
-        chosen = found.candidates if isinstance(found, Several) else (found,)
-        return Meaning(ask, repo=repo, choices=tuple(chosen), version=revision or BRANCH)
+        chosen = _chosen(choose(candidates(repo, file_type=repo.file_type), quant=quant, path=ref.path))
+        return Meaning(ask, repo=repo, choices=chosen, version=revision or BRANCH)
 
     def _by_id(self, ask: Ask, model_id: ModelId) -> Meaning:
         """The most downloaded repository that has an artifact of this very id."""
@@ -146,8 +171,8 @@ class Resolver:
                 log.info("%s is passed over: %s", hit.repo, error.message)
                 failure = error if isinstance(error, NetworkError) else failure
                 continue
-            if (found := wanted_candidate(repo, str(model_id), file_type=repo.file_type)) is not None:
-                return Meaning(ask, repo=repo, choices=(found,), version=ask.revision or BRANCH)
+            if (meant := wanted_candidate(repo, str(model_id), file_type=repo.file_type)) is not None:
+                return Meaning(ask, repo=repo, choices=(meant,), version=ask.revision or BRANCH)
         if failure is not None:  # what could not be looked at may have it
             raise failure
         raise NothingFoundError(
@@ -159,14 +184,70 @@ class Resolver:
     def _without_hub(self, ask: Ask, error: ThorpError) -> Meaning:
         """Without the hub the library is all there is."""
         matching = of_quant(self.library.matching(parse_ref(ask.ref)), ask.quant)
-        found = [one for one in map(self.library.state, matching) if one.complete]
+        here = [one for one in map(self.library.state, matching) if one.complete]
         if ask.revision is not None:
-            found = [one for one in found if ask.revision in (one.receipt.revision, one.receipt.version)]
-        if len(found) == 1:
-            return Meaning(ask, kept=found[0])
-        if found:
-            raise ambiguous(ask.ref, [one.receipt for one in found]) from error
+            here = [one for one in here if ask.revision in (one.receipt.revision, one.receipt.version)]
+        if len(here) == 1:
+            return Meaning(ask, kept=here[0])
+        if here:
+            raise ambiguous(ask.ref, [one.receipt for one in here]) from error
+        return self._near_or(ask, error)
+
+    def near(self, words: str, limit: int) -> tuple[Hit, ...]:
+        """Repositories of which neighbours have something."""
+        return found(self._offers(), words, limit)
+
+    def _near_or(self, ask: Ask, error: ThorpError) -> Meaning:
+        """What the neighbours have of it, or why the hub says nothing."""
+        if ask.source is None and self.neighbours.known:
+            try:
+                return self._near(ask)
+            except (NobodyHasItError, NetworkError, TryAgainError) as failure:
+                log.info("the neighbours do not help: %s", failure.message)
         raise error
+
+    def _near(self, ask: Ask) -> Meaning:
+        """What a ref means by what the neighbours list, without a hub."""
+        offers, ref = self._offers(), parse_ref(ask.ref)
+        match ref:
+            case Query():
+                hits = found(offers, ref.text, MOST_HITS)
+            case IdRef():
+                named = of_repo(of_id(offers, ref.model_id), None, ask.revision)
+                if len({one.repo for one in named}) == 1:
+                    return self._near_repo(ask, RepoRef(named[0].repo), offers, ref.model_id)
+                hits = found(named, "", MOST_HITS)
+            case RepoRef():
+                return self._near_repo(ask, ref, offers)
+        if not hits:
+            raise self._nobody(ask)
+        return Meaning(ask, hits=hits, near=True)
+
+    def _near_repo(
+        self, ask: Ask, ref: RepoRef, offers: tuple[Offered, ...], model_id: ModelId | None = None
+    ) -> Meaning:
+        revision = ask.revision or ref.revision
+        offers = of_repo(offers, ref.repo, revision)
+        named = of_id(offers, model_id) if model_id else offers
+        if not named:
+            raise self._nobody(ask)
+        quant = _one_quant(ask, ref)
+        names = {one.name for one in _chosen(choose(choices_of(named), quant=quant, path=ref.path))}
+        meant = vouched(tuple(one for one in named if one.artifact in names))
+        one_revision(ask.ref, meant)
+        choices = choices_of(meant)
+        refuse_contradictions(choices, tuple(one for one in offers if one.revision == meant[0].revision))
+        return Meaning(ask, repo=repo_of(meant), choices=choices, version=version_of(meant, revision), near=True)
+
+    def _offers(self) -> tuple[Offered, ...]:
+        if not self.neighbours.known:
+            raise NoNeighboursError("Only a running node knows its neighbours. Start it with `thorp up`.")
+        return self.neighbours.models()
+
+    def _nobody(self, ask: Ask) -> NobodyHasItError:
+        return NobodyHasItError(
+            f"No neighbour that is here now has `{ask.ref}`. `thorp lan peers` lists who is here.", ref=ask.ref
+        )
 
     def fit(self, size: int) -> Fit | None:
         return fit(size, self.machine())
@@ -181,15 +262,31 @@ class Resolver:
     def first_choice(self, meaning: Meaning) -> Meaning:
         """What to take when nobody wants to be asked: the most downloaded repository, and what fits best of it."""
         if meaning.hits:
-            meaning = self._in_repo(meaning.ask, RepoRef(meaning.hits[0].repo, None, None, None))
+            meaning = self._in_hit(meaning, RepoRef(meaning.hits[0].repo))
         if len(meaning.choices) > 1:
             return Meaning(
                 meaning.ask,
                 repo=meaning.repo,
                 choices=(self.recommended(meaning.choices),),
                 version=meaning.version,
+                near=meaning.near,
             )
         return meaning
+
+    def _in_hit(self, meaning: Meaning, ref: RepoRef) -> Meaning:
+        if not meaning.near:
+            return self._in_repo(meaning.ask, ref)
+        return self._near_repo(meaning.ask, ref, self._offers())
+
+
+def _one_quant(ask: Ask, ref: RepoRef) -> str | None:
+    if ask.quant and ref.quant and not same_quant(ask.quant, ref.quant):
+        raise BadRefError(f"`{ask.ref}` names one quantisation and `--quant {ask.quant}` another. Leave one out.")
+    return ask.quant or ref.quant
+
+
+def _chosen(meant: Candidate | Several) -> tuple[Candidate, ...]:
+    return tuple(meant.candidates) if isinstance(meant, Several) else (meant,)
 
 
 def _says_something(part: str) -> bool:

@@ -20,9 +20,12 @@ class Bytes:
     pieces: bytes
 
 
-def sealed(layout: Layout, proven: Bytes, card: Mapping[str, str], *, gated: bool) -> ReceiptFile:
-    """The file for its receipt. Gated models never ride a torrent, and an empty file has nothing to share."""
-    if gated or not proven.size:
+def sealed(layout: Layout, proven: Bytes, card: Mapping[str, str], *, gated: bool, rides: bool = True) -> ReceiptFile:
+    """The file for its receipt. Only what a hub gives to everybody rides a torrent, and what its owner published.
+
+    Gated models never do, and an empty file has nothing to share.
+    """
+    if gated or not rides or not proven.size:
         return ReceiptFile(proven.path, proven.size, proven.sha256)
     torrent = household_torrent(PurePosixPath(proven.path).name, proven.size, proven.pieces, card=card)
     at = layout.torrent(torrent.infohash)

@@ -1,4 +1,4 @@
-"""The settings of models and transfers."""
+"""The settings of models, transfers and sharing."""
 
 from dataclasses import dataclass
 
@@ -34,4 +34,17 @@ class TransferSettings:
     ranges: int = setting(4, "How many ranges of one file are fetched at once.", live=True, minimum=1, maximum=16)
     parallel: int = setting(
         2, "How many transfers run at once; the others queue.", live=True, minimum=1, maximum=MOST_PARALLEL
+    )
+    mix: str = setting(
+        "auto",
+        "Whether the hub helps where neighbours have a file: auto: when they are slow, always, never.",
+        live=True,
+        choices=("auto", "always", "never"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SharingSettings:
+    household: bool = setting(
+        True, "Let the other nodes of this household have this node's models, save gated and unshared ones.", live=True
     )

@@ -71,6 +71,7 @@ def transfer_row(record: Record, *, here: bool) -> TransferRow:
         total=record.total,
         done=record.done,
         by_source=dict(record.by_source),
+        pieces=record.pieces,
         rate=record.rate,
         eta=record.eta,
         limit=record.limit,

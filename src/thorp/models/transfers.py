@@ -254,7 +254,7 @@ class Transfers:
 
     def _pull(self, plan: PullPlan, carrier: Carrier) -> Receipt:
         settings = self._tools.settings()
-        pace = Pace(ranges=settings.ranges, budgets=(self._all, carrier.own_limit))
+        pace = Pace(ranges=settings.ranges, budgets=(self._all, carrier.own_limit), mix=settings.mix)
         return self._tools.puller.pull(plan, pace, carrier.progress, carrier.stop)
 
     async def _ended(self, carrier: Carrier) -> dict[str, Any]:

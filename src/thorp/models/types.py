@@ -1,7 +1,11 @@
 """What models are made of: files, repositories, artifacts. Frozen data and pure functions on it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+GIT_NAME: Final = 40  # hex digits of a SHA-1
 
 
 class SourceKind(StrEnum):
@@ -25,6 +29,11 @@ class RemoteFile:
     size: int
     blob: str  # the name huggingface_hub gives its blob: `sha256` for large files, else git's own SHA-1
     sha256: str | None = None  # of files kept by LFS or Xet; None: only git's own SHA-1 is known
+
+    @property
+    def named_by_git(self) -> bool:
+        """Whether its blob has git's own SHA-1 for a name, which is proven too then."""
+        return len(self.blob) == GIT_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,45 @@ class Hit:
     updated: str | None  # RFC 3339
     tags: tuple[str, ...] = ()
     parameters: int | None = None
+    quants: tuple[str, ...] = ()  # known only of what neighbours have
+    neighbours: tuple[str, ...] = ()  # who says so, by name
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedFile:
+    """One file of a neighbour's model."""
+
+    path: str
+    size: int
+    sha256: str
+    blob: str  # as in `RemoteFile`
+    infohash: str | None = None  # of its household torrent; None: it rides none
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A model that one neighbour says it has. A claim: every name in it is safe, nothing of it is proven."""
+
+    node: str
+    name: str  # the neighbour's, for people
+    model_id: str
+    repo: str
+    revision: str
+    version: str
+    artifact: str
+    format: Format
+    quant: str
+    files: tuple[OfferedFile, ...]
+    license: str | None = None
+    parameters: int | None = None
+    projector: str | None = None  # the path of one of `files`
+    added: str = ""  # RFC 3339, by the neighbour's clock: for people
+    publication: Mapping[str, object] | None = None  # its signed manifest, not verified here
+
+    @property
+    def rides(self) -> bool:
+        """Whether a household torrent of it may exist: its neighbour gives it away by one."""
+        return any(one.infohash for one in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +124,8 @@ class Candidate:
     format: Format
     files: tuple[RemoteFile, ...]  # shards in order; of a folder, its configuration too
     projector: RemoteFile | None = None
+    claimed_by: str | None = None  # the neighbour whose word is all there is for its hashes; None: a hub says so
+    rides: bool = True  # whether it may ride a household torrent
 
     @property
     def size(self) -> int:

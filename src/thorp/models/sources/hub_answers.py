@@ -141,7 +141,7 @@ def _changed(question: Question, how: str) -> ChangedUpstreamError:
 
 def check_identity(hops: Sequence[Hop], question: Question, file: RemoteFile, *, by_hub: bool) -> None:
     """Raise ChangedUpstreamError when any answer on the way says that this is another file or revision."""
-    expected = (file.sha256 or file.blob).lower()
+    expected = file.blob.lower()  # of files kept by LFS or Xet it is the SHA-256
     for hop in hops:
         commit = hop.headers.get("x-repo-commit", "")
         if commit and question.revision and commit != question.revision:

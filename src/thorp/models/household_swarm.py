@@ -1,0 +1,105 @@
+"""The household's torrents: what this node hands out by them, and what it can fetch by them. Blocks.
+
+What is handed out follows the library and its owner's wishes; nothing is decided here.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from thorp.base.errors import ThorpError, TryAgainError
+from thorp.models.layout import digest_of
+from thorp.models.ports import Neighbours
+from thorp.models.shared import Shared
+from thorp.models.swarming import Download
+from thorp.models.types import Wanted
+
+log = logging.getLogger(__name__)
+MOST_DOUBTED: Final = 1024
+
+Peer = tuple[str, int]
+
+
+class EngineGoneError(TryAgainError):
+    """The engine was stopped in the middle."""
+
+    code = "models.engine_gone"
+
+
+class Engine(Protocol):
+    """What moves the bytes."""
+
+    def seed(self, torrent: bytes, at: Path) -> None: ...
+
+    def unseed(self, infohash: bytes) -> None: ...
+
+    def seeds(self) -> frozenset[bytes]: ...
+
+    def fetch(self, torrent: bytes, at: Path, have: Sequence[bool] | None, *, in_order: bool = False) -> Download: ...
+
+
+@dataclass(eq=False, slots=True)
+class HouseholdSwarm:
+    """Satisfies `Swarm`. `engine` answers None while none runs: then nothing goes this way."""
+
+    engine: Callable[[], Engine | None]
+    neighbours: Neighbours
+    shared: Shared
+    around: Callable[[], tuple[Peer, ...]]
+    _doubted: dict[bytes, None] = field(default_factory=dict[bytes, None])
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _handed: frozenset[bytes] = frozenset()
+
+    def torrents_for(self, wanted: Wanted) -> tuple[bytes, ...]:
+        """The torrent that most neighbours have stands first, so that all who fetch the file meet in one."""
+        if self.engine() is None or wanted.file.sha256 is None:
+            return ()
+        holders: Counter[str] = Counter()
+        for offered in self.neighbours.models():
+            for file in offered.files:
+                if file.infohash and (file.sha256, file.size) == (wanted.file.sha256, wanted.file.size):
+                    holders[file.infohash] += 1
+        ranked = sorted(holders, key=lambda one: (-holders[one], one))
+        found = (self.neighbours.torrent(one) for one in ranked if digest_of(one) not in self._doubted)
+        return tuple(one for one in found if one is not None)
+
+    def fetch(self, torrent: bytes, at: Path, have: Sequence[bool], *, in_order: bool) -> Download:
+        engine = self.engine()
+        if engine is None:
+            raise EngineGoneError("The swarm engine ended while a file was to be fetched.")
+        return engine.fetch(torrent, at, have, in_order=in_order)
+
+    def peers(self) -> tuple[Peer, ...]:
+        return self.around()
+
+    def doubt(self, infohash: bytes) -> None:
+        if len(self._doubted) >= MOST_DOUBTED:
+            self._doubted.clear()
+        self._doubted[infohash] = None
+
+    def handed(self) -> frozenset[bytes]:
+        """What was handed out when somebody looked last. Blocks nobody."""
+        return self._handed if self.engine() is not None else frozenset()
+
+    def refresh(self) -> None:
+        """Hand out exactly what members may have now."""
+        with self._turn:
+            if (engine := self.engine()) is None:
+                return
+            wanted = {digest_of(infohash): at for infohash, at in self.shared.seeds().items()}
+            for infohash in engine.seeds() - wanted.keys():
+                engine.unseed(infohash)
+            for infohash, at in wanted.items():
+                self._seed(engine, infohash, at)
+            self._handed = engine.seeds()
+
+    def _seed(self, engine: Engine, infohash: bytes, at: Path) -> None:
+        try:
+            if infohash not in engine.seeds():
+                engine.seed(self.shared.torrent(infohash.hex()), at)
+        except ThorpError as error:
+            log.warning("%s is not handed out: %s", at.name, error.message)

@@ -1,0 +1,341 @@
+"""Fetches one file from all neighbours at once, by BitTorrent, and fills the gaps from elsewhere when they are slow.
+
+The engine writes into the partial that any other transfer would write to; what it has is noted there like everything
+else, so a pull may begin with neighbours and end without them, or the other way round. Everything here blocks.
+"""
+
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from thorp.base.errors import IntegrityError
+from thorp.base.files import explaining
+from thorp.models.fetching import TICK, Pace, TransferEndedError, Whole
+from thorp.models.gaps import Gaps
+from thorp.models.hashing import Hashes, Pieces
+from thorp.models.partial import TORRENT, Partial
+from thorp.models.ports import ByteSource, Stop
+from thorp.models.types import SourceKind, Wanted
+from thorp.swarm.download import Standing
+from thorp.swarm.recipes import PIECE, SHA1
+from thorp.swarm.torrents import ReadTorrent, parse_torrent
+
+log = logging.getLogger(__name__)
+STEP: Final = 4 * 1024 * 1024  # bytes hashed at once
+WITHOUT_PROGRESS: Final = 5.0  # seconds after which others are asked, too
+ALONE: Final = 30.0  # seconds after which the swarm is left where nobody else may be asked meanwhile
+HEAD_START: Final = 1.0  # seconds for neighbours to begin before others do who help in any case
+PEERS_EVERY: Final = 2.0  # seconds between two looks at who is around
+CHECKED_WHOLE: Final = 4 * 1024 * 1024 * 1024  # smaller files are read again after a kill; larger ones are believed
+
+
+class DoubtedTorrentError(IntegrityError):
+    """A torrent of a neighbour describes other bytes than the model's hash says."""
+
+    code = "models.doubted_torrent"
+
+
+class Download(Protocol):
+    """One file on its way through the engine."""
+
+    def add_peers(self, peers: Sequence[tuple[str, int]]) -> None: ...
+
+    def limit(self, rate: int) -> None: ...
+
+    def give(self, piece: int, data: bytes) -> None: ...
+
+    def leave_out(self, pieces: Collection[int]) -> None: ...
+
+    def standing(self) -> Standing: ...
+
+    def wait(self, seconds: float) -> None: ...
+
+    def close(self) -> bytes: ...
+
+
+class Swarm(Protocol):
+    """The neighbours, as far as bytes are concerned."""
+
+    def torrents_for(self, wanted: Wanted) -> tuple[bytes, ...]:
+        """Torrents that neighbours have for this very file, the one most of them have first."""
+        ...
+
+    def fetch(self, torrent: bytes, at: Path, have: Sequence[bool], *, in_order: bool) -> Download: ...
+
+    def peers(self) -> tuple[tuple[str, int], ...]:
+        """Where neighbours take part, now."""
+        ...
+
+    def doubt(self, infohash: bytes) -> None:
+        """It was used and led to wrong bytes; it is not offered again."""
+        ...
+
+
+def torrent_of(swarm: Swarm, wanted: Wanted) -> ReadTorrent | None:
+    """The torrent to fetch a file by; None where no neighbour has one that fits."""
+    for content in swarm.torrents_for(wanted):
+        try:
+            read = parse_torrent(content)
+        except IntegrityError as error:
+            log.info("a neighbour's torrent is passed over: %s", error.message)
+            continue
+        if read.private and read.length == wanted.file.size:
+            return read
+    return None
+
+
+@dataclass(eq=False, slots=True)
+class Clockwork:
+    """When something moved last, counted in ticks: a machine that slept has not waited."""
+
+    quiet: float = 0.0
+    done: int = -1
+
+    def tick(self, done: int, seconds: float) -> float:
+        self.quiet = 0.0 if done != self.done else self.quiet + seconds
+        self.done = done
+        return self.quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Swarming:
+    """What one transfer is made of. `helpers`: who else has the bytes."""
+
+    wanted: Wanted
+    partial: Partial
+    swarm: Swarm
+    torrent: ReadTorrent
+    helpers: Sequence[ByteSource]
+    pace: Pace
+    stop: Stop
+
+
+class SwarmFetch:
+    """One file into one partial."""
+
+    def __init__(self, given: Swarming) -> None:
+        self._given = given
+        self._wanted = given.wanted
+        self._partial = given.partial
+        self._swarm = given.swarm
+        self._torrent = given.torrent
+        self._pace = given.pace
+        self._gaps = Gaps(given.wanted, given.torrent, given.helpers, given.pace)
+        self._seen = bytearray(len(given.torrent.pieces) // SHA1)  # pieces that are noted already
+        unproven = given.torrent.piece_length != PIECE or given.partial.blocks.bytes_here > 0
+        self._frontier = Frontier(given.wanted, given.partial, own_pieces=unproven)
+        self._left_out: frozenset[int] = frozenset()
+        self.done = 0
+        self.waits_for = ""
+
+    def run(self, told: Callable[[], None]) -> Hashes | None:
+        """All of it, hashed; None where the neighbours are gone and others have to go on. The partial is open."""
+        self._begin()
+        download = self._fetched()
+        with ThreadPoolExecutor(self._pace.ranges + 1, "swarm") as threads:
+            hashing = threads.submit(self._frontier.run)
+            try:
+                whole = self._follow(download, threads, told)
+            finally:
+                self._gaps.end()
+                self._end(download)
+            hashing.result()
+        return self._hashes() if whole else None
+
+    def _fetched(self) -> Download:
+        have, in_order = [bool(one) for one in self._seen], len(self._swarm.peers()) == 1
+        try:
+            return self._swarm.fetch(self._torrent.content, self._partial.data, have, in_order=in_order)
+        except BaseException:  # no engine has written anything
+            self._partial.in_engine = False
+            self._partial.note()
+            raise
+
+    def _end(self, download: Download) -> None:
+        """Note what lies on the disk for sure. Where the engine does not vouch for all it said, it is checked again."""
+        try:
+            final = download.close()
+            self._note(final)
+            self._partial.in_engine = any(
+                seen and not here for seen, here in zip(self._seen, final.ljust(len(self._seen), b"\0"), strict=True)
+            )
+            self._partial.note()
+        finally:  # or who hashes would wait for ever
+            self._frontier.reach(self._contiguous(), ends=True)
+
+    def _begin(self) -> None:
+        """Keep the torrent beside the bytes, so that they can be checked against it after a kill."""
+        at = self._partial.folder / TORRENT
+        with explaining("write", at):
+            at.write_bytes(self._torrent.content)
+        size, length = self._wanted.file.size, self._torrent.piece_length
+        for piece in range(len(self._seen)):
+            first = piece * length
+            if all(run.here for run in self._partial.blocks.runs(first, min(size, first + length))):
+                self._seen[piece] = 1
+        self._partial.in_engine = True
+        self._partial.note()
+        self._frontier.reach(self._contiguous())
+
+    def _follow(self, download: Download, threads: ThreadPoolExecutor, told: Callable[[], None]) -> bool:
+        clockwork, since_peers, helped, elapsed = Clockwork(), PEERS_EVERY, False, 0.0
+        while True:
+            standing = download.standing()
+            self._look(standing)
+            told()
+            if standing.finished:
+                return True
+            if self._given.stop.is_set():
+                raise TransferEndedError("The transfer was told to end; what is here stays.")
+            quiet = clockwork.tick(standing.done, TICK)
+            if since_peers >= PEERS_EVERY:
+                download.add_peers(self._swarm.peers())
+                download.limit(min((one.rate for one in self._pace.budgets if one.rate), default=0))
+                since_peers = 0.0
+            if self._pace.mix == "never" and quiet > ALONE:
+                return False
+            if not helped and self._others_may_join(quiet, elapsed):
+                helped = True
+                for _ in range(self._pace.ranges):
+                    threads.submit(self._gaps.fill, download)
+            if self._gaps.failure is not None and quiet > WITHOUT_PROGRESS:
+                return False
+            self._divide(download)
+            download.wait(TICK)
+            since_peers += TICK
+            elapsed += TICK
+
+    def _divide(self, download: Download) -> None:
+        """What others bring is not asked of neighbours, too."""
+        if (ours := self._gaps.ours()) != self._left_out:
+            download.leave_out(ours)
+            self._left_out = ours
+
+    def _others_may_join(self, quiet: float, elapsed: float) -> bool:
+        if self._pace.mix == "always":
+            return elapsed >= HEAD_START
+        return self._pace.mix == "auto" and quiet >= WITHOUT_PROGRESS
+
+    def _look(self, standing: Standing) -> None:
+        """Take over what the engine says."""
+        if standing.error:
+            raise IntegrityError(f"`{self._wanted.file.path}` cannot be fetched from neighbours: {standing.error}.")
+        if doubtful := self._gaps.refused(standing.rejected):
+            self._swarm.doubt(self._torrent.infohash)
+            raise DoubtedTorrentError(
+                f"What neighbours say about `{self._wanted.file.path}` does not fit what {doubtful} sent. "
+                "Their torrent is not used.",
+                path=self._wanted.file.path,
+            )
+        self._gaps.look(standing)
+        self._note(standing.have)
+        self.done = max(self._partial.blocks.bytes_here, min(standing.done, self._wanted.file.size))
+        active = [one for one in standing.peers if one.down]
+        self.waits_for = "" if active or self._gaps.came else "waits for neighbours"
+        self._partial.note()
+        self._frontier.reach(self._contiguous())
+
+    def _note(self, have: bytes) -> None:
+        length, size = self._torrent.piece_length, self._wanted.file.size
+        for piece in range(len(self._seen)):
+            if piece < len(have) and have[piece] and not self._seen[piece]:
+                self._seen[piece] = 1
+                first, end = piece * length, min(size, (piece + 1) * length)
+                given = self._gaps.given.get(piece)
+                self._partial.came(given or SourceKind.LAN, first, end, end - first)
+                if given is None:  # else it was paid for when it came
+                    for budget in self._pace.budgets:
+                        budget.pay(end - first)
+
+    def _contiguous(self) -> int:
+        """How many bytes are here without a gap."""
+        gap = self._seen.find(0)
+        return self._wanted.file.size if gap < 0 else min(self._wanted.file.size, gap * self._torrent.piece_length)
+
+    def _hashes(self) -> Hashes:
+        found = self._frontier.hashes(self._torrent.pieces)
+        if found.sha256 == self._wanted.file.sha256 or self._wanted.file.sha256 is None:
+            return found
+        again = Frontier(self._wanted, self._partial, own_pieces=True)  # now that everything was flushed for sure
+        again.reach(self._wanted.file.size, ends=True)
+        again.run()
+        return again.hashes(b"")
+
+
+class Frontier:
+    """Hashes a file as far as it is here without a gap, while the rest comes."""
+
+    def __init__(self, wanted: Wanted, partial: Partial, *, own_pieces: bool) -> None:
+        self._partial = partial
+        self._size = wanted.file.size
+        self._whole = Whole(
+            self._size, git=len(wanted.file.blob) == hashlib.sha1(usedforsecurity=False).digest_size * 2
+        )
+        self._pieces = Pieces() if own_pieces else None
+        self._changed = threading.Condition()
+        self._reached = 0
+        self._ends = False
+
+    def reach(self, count: int, *, ends: bool = False) -> None:
+        with self._changed:
+            self._reached = max(self._reached, count)
+            self._ends = self._ends or ends
+            self._changed.notify_all()
+
+    def run(self) -> None:
+        at, buffer = 0, memoryview(bytearray(min(STEP, max(1, self._size))))
+        while at < self._size:
+            with self._changed:
+                self._changed.wait_for(lambda at=at: self._reached > at or self._ends)
+                reached = self._reached
+            if reached <= at:
+                return  # it ends before it is whole
+            while at < reached:
+                part = buffer[: min(len(buffer), reached - at)]
+                self._partial.read(part, at)
+                self._whole.update(part)
+                if self._pieces is not None:
+                    self._pieces.update(part)
+                at += len(part)
+
+    def hashes(self, pieces: bytes) -> Hashes:
+        own = self._pieces.digest() if self._pieces is not None else pieces
+        return Hashes(*self._whole.digests(), own, self._size)
+
+
+def check_again(partial: Partial) -> None:
+    """After a kill: believe of what an engine left only the pieces that fit its torrent. The partial is open."""
+    if not partial.in_engine:
+        return
+    partial.in_engine = False
+    if partial.blocks.size >= CHECKED_WHOLE:
+        return
+    try:
+        torrent = parse_torrent((partial.folder / TORRENT).read_bytes())
+    except (OSError, IntegrityError):
+        torrent = None
+    partial.blocks.clear(0, partial.blocks.size)
+    if torrent is None or torrent.length != partial.blocks.size:
+        return
+    for piece in range(len(torrent.pieces) // SHA1):
+        first = piece * torrent.piece_length
+        end = min(torrent.length, first + torrent.piece_length)
+        if is_written(partial.handle, first, end):
+            data = bytearray(end - first)
+            partial.read(memoryview(data), first)
+            if hashlib.sha1(data, usedforsecurity=False).digest() == torrent.pieces[piece * SHA1 : (piece + 1) * SHA1]:
+                partial.blocks.mark(first, end)
+
+
+def is_written(handle: int, first: int, end: int) -> bool:
+    """Whether anything was ever written there; what was not need not be read."""
+    try:
+        return os.lseek(handle, first, os.SEEK_DATA) < end
+    except OSError:  # a hole up to the end
+        return False

@@ -1,0 +1,115 @@
+"""Lists of neighbours as they come over the bus: each model is checked, and what cannot be kept is left out."""
+
+import base64
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.models.neighbourly import a_neighbour
+from thorp.base.errors import NetworkError, NotFoundError
+from thorp.models.neighbours import LanNeighbours, offers_of
+from thorp.models.types import Format
+from thorp.testing.neighbours import FakeNeighbours
+from thorp.wire.capabilities.sharing import LanHeads, LanTorrent, NeighbourModels
+from thorp.wire.model import Message
+from thorp.wire.shared import SharedFile, SharedModel
+
+A = "a" * 64
+FILE = SharedFile(path="m.gguf", size=10, sha256=A, blob=A, infohash="d" * 40)
+MODEL = SharedModel(
+    model_id="tiny:1b:base:q4_k_m",
+    repo="org/repo",
+    revision="1" * 40,
+    version="main",
+    artifact="m",
+    format="gguf",
+    quant="q4_k_m",
+    size_bytes=10,
+    license="mit",
+    added="2026-01-01T00:00:00Z",
+    files=(FILE,),
+    publication={"v": 1},
+)
+
+
+def listed(*models: SharedModel, name: str = "mia") -> NeighbourModels:
+    return NeighbourModels(node="ed25519:x", name=name, models=models)
+
+
+def a_bus(answer: Callable[[str, Mapping[str, object]], Message]) -> LanNeighbours:
+    return LanNeighbours(answer, FakeNeighbours())
+
+
+def test_what_is_listed_arrives_whole() -> None:
+    def answer(name: str, given: Mapping[str, object]) -> Message:
+        assert (name, given) == ("lan.heads", {})
+        return LanHeads(neighbours=(listed(MODEL),))
+
+    (offer,) = a_bus(answer).models()
+
+    assert (offer.node, offer.name, offer.model_id, offer.repo) == ("ed25519:x", "mia", MODEL.model_id, "org/repo")
+    assert (offer.format, offer.quant, offer.rides, offer.publication) == (Format.GGUF, "q4_k_m", True, {"v": 1})
+    assert (offer.files[0].sha256, offer.files[0].infohash) == (A, "d" * 40)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"repo": "../../etc"},
+        {"repo": "no-slash"},
+        {"version": "../up"},
+        {"artifact": "a/b"},
+        {"artifact": ".."},
+        {"format": "pickle"},
+        {"model_id": "Not an id"},
+        {"model_id": "tiny:1b"},
+        {"added": "yesterday"},
+        {"projector": "other.gguf"},
+        {"projector": "m.gguf"},
+        {"files": (FILE.model_copy(update={"path": "../m.gguf"}),)},
+        {"files": (FILE.model_copy(update={"path": "/etc/passwd"}),)},
+        {"files": (FILE, FILE)},
+        {"files": (FILE, FILE.model_copy(update={"path": "M.gguf"}))},
+        {"files": (FILE, FILE.model_copy(update={"path": "m.gguf/x"}))},
+        {"files": (FILE.model_copy(update={"blob": "b" * 64}),)},
+    ],
+)
+def test_E62_a_model_that_could_not_be_kept_is_left_out_and_the_others_stay(changed: dict[str, Any]) -> None:
+    assert [one.repo for one in offers_of(listed(MODEL.model_copy(update=changed), MODEL))] == ["org/repo"]
+
+
+def test_a_name_cannot_move_the_cursor() -> None:
+    offer = next(offers_of(listed(MODEL, name="\x1b[2Jmia")))
+
+    assert offer.name.isprintable()
+    assert next(offers_of(listed(MODEL, name=""))).name == "ed25519:x"
+
+
+def test_a_torrent_comes_over_the_bus_or_not_at_all() -> None:
+    content = base64.b64encode(b"d4:infodee").decode()
+    assert a_bus(lambda *_: LanTorrent(content=content, node="n")).torrent("a" * 40) == b"d4:infodee"
+    assert a_bus(lambda *_: LanTorrent(content="!", node="n")).torrent("a" * 40) is None
+
+    def fails(error: Exception) -> Callable[..., Message]:
+        def answer(*_: object) -> Message:
+            raise error
+
+        return answer
+
+    assert a_bus(fails(NotFoundError("nobody has it"))).torrent("a" * 40) is None
+    assert a_bus(fails(NetworkError("gone"))).torrent("a" * 40) is None
+
+
+def test_bytes_come_over_their_own_way(tmp_path: Path) -> None:
+    mia = a_neighbour(tmp_path, files={"m.gguf": b"weights"})
+    sha256 = mia.shared.models()[0].files[0].sha256
+    neighbours = LanNeighbours(lambda *_: LanHeads(neighbours=()), FakeNeighbours([mia]))
+    buffer = bytearray(3)
+    with neighbours.read(mia.node, sha256, 2, 5, threading.Event()) as incoming:
+        assert incoming.readinto(memoryview(buffer)) == 3
+
+    assert buffer == b"igh"
+    assert neighbours.known
