@@ -17,14 +17,25 @@ def test_the_services_start_below_what_stands_on_them(tmp_path: Path) -> None:
         status = node.owner().request("GET", "/api/v1/status").data
     assert [row["name"] for row in status["services"]] == [
         "store",
+        "household",
         "models",
         "capabilities",
         "socket",
         "local",
+        "swarm",
+        "showing",
+        "mesh",
+        "announcer",
+        "rosters",
+        "mdns",
         "exposure",
     ]
     assert {row["state"] for row in status["services"]} == {"running"}
-    assert {row["kind"]: row["state"] for row in status["listeners"]} == {"local": "open", "socket": "open"}
+    assert {row["kind"]: row["state"] for row in status["listeners"]} == {
+        "local": "open",
+        "socket": "open",
+        "mesh": "open",
+    }
     assert status["node"]["id"] == node.ready.node_id
 
 

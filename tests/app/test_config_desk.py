@@ -88,9 +88,15 @@ def test_what_decides_who_reaches_the_node_is_the_owners() -> None:
         "local.expose_host",
         "local.expose_port",
         "local.expose_plain",
+        "lan.enabled",
+        "lan.interfaces",
         "mesh.host",
         "mesh.port",
         "models.dir",
+        "swarm.hosts",
+        "swarm.port",
+        "swarm.tracker",
+        "swarm.tracker_port",
     }
 
 

@@ -110,6 +110,7 @@ def transfer(state: str = "active", done: int = 100_000_000, **more: object) -> 
         "total": 675_710_816,
         "done": done,
         "by_source": {"hub": done} if done else {},
+        "pieces": "h" * (done // (16 << 20)),
         "rate": 12_500_000 if state == "active" else 0,
         "eta": 46.0 if state == "active" else None,
         "limit": 0,

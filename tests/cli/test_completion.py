@@ -26,7 +26,7 @@ def test_another_shell_is_a_usage_error(thorp: Thorp) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("thorp un", ["unexpose"]),
+        ("thorp un", ["unshare", "unexpose"]),
         ("thorp keys ", ["create", "list", "revoke"]),
         ("thorp keys create --rp", ["--rpm"]),
         ("thorp config set mesh.", ["mesh.host", "mesh.port"]),

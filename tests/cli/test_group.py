@@ -83,7 +83,7 @@ def test_a_noun_that_is_a_command_as_well_runs_it_alone() -> None:
 
 
 def test_names_are_completed_from_the_table() -> None:
-    assert [item.value for item in cli.shell_complete(context_of(cli), "un")] == ["unexpose"]
+    assert [item.value for item in cli.shell_complete(context_of(cli), "un")] == ["unshare", "unexpose"]
     assert {item.value: item.help for item in cli.shell_complete(context_of(cli), "k")} == {
         "keys": "API keys: make, list, revoke."
     }

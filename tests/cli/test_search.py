@@ -39,6 +39,24 @@ def test_without_a_node_the_work_happens_here(thorp: Thorp) -> None:
     assert thorp.here.work.asked == [("hub.search", {"q": "qwen", "limit": 20})]
 
 
+def test_what_neighbours_have_is_listed_with_quants_and_names(thorp: Thorp, node: FakeNode) -> None:
+    near = HIT | {"quants": ["q4_k_m", "q8_0"], "neighbours": ["mia", "tom"]}
+    node.offers("hub.search", {"hub": "the household", "results": [near]})
+    shown = thorp("search", "qwen", "--lan")
+
+    assert shown.code == 0
+    assert "q4_k_m, q8_0" in shown.out
+    assert "mia, tom" in shown.out
+    assert node.called("hub.search") == [{"q": "qwen", "limit": 20, "from": "lan"}]
+    HubSearch.model_validate(node.called("hub.search")[0])
+
+
+def test_when_no_neighbour_has_it_that_is_said(thorp: Thorp, node: FakeNode) -> None:
+    node.offers("hub.search", {"hub": "the household", "results": []})
+
+    assert "No neighbour that is here now has a model by this name" in thorp("search", "qwen", "--lan").err
+
+
 def test_a_limit_that_is_none_is_refused(thorp: Thorp) -> None:
     assert thorp("search", "qwen", "--limit", "0").code == 2
     assert thorp("search").code == 2

@@ -73,6 +73,14 @@ FLOORS = {
     "PUT /api/v1/transfers/{id}/pause": "transfers:write",
     "PUT /api/v1/transfers/{id}/resume": "transfers:write",
     "PUT /api/v1/transfers/{id}/limit": "transfers:write",
+    "GET /api/v1/health": "open",
+    "GET /api/v1/lan": "mesh:read",
+    "GET /api/v1/lan/peers": "mesh:read",
+    "POST /api/v1/lan/invites": "owner",
+    "POST /api/v1/lan/join": "owner",
+    "DELETE /api/v1/lan/members/{node}": "owner",
+    "POST /api/v1/models/share": "models:write",
+    "DELETE /api/v1/models/{ref:path}/share": "models:write",
 }
 
 

@@ -51,8 +51,8 @@ def kind(part: Schema) -> str:
         return " or ".join(map(code, values))
     if part.get("type") == "array":
         return "list of " + ", ".join(map(kind, part.get("prefixItems", [part.get("items", {})]))) + bounds(part)
-    if part.get("type") == "object" and part.get("additionalProperties"):
-        return f"map of {kind(part['additionalProperties'])}"
+    if part.get("type") == "object" and (inside := part.get("additionalProperties")):
+        return f"map of {kind({} if inside is True else inside)}"
     return WORDS.get(part.get("type", ""), "anything") + bounds(part)
 
 

@@ -25,12 +25,14 @@ from thorp.app.config_desk import ConfigDesk
 from thorp.app.environment import HubVariables
 from thorp.app.exposure import ExposedMaker, Exposure, ExposureDesk
 from thorp.app.keeper import ConfigKeeper
+from thorp.app.lan import Lan, LanGround
 from thorp.app.listeners import Listeners
 from thorp.app.login_desk import LoginDesk
 from thorp.app.logs import Logs
 from thorp.app.models import Ground, Models, ModelsService, build_models
 from thorp.app.node import Node
 from thorp.app.paths import Paths
+from thorp.app.public_engine import PublicEngineService
 from thorp.app.ready import Ready
 from thorp.app.services import CapabilityService, StoreService
 from thorp.app.settings import Settings
@@ -40,6 +42,7 @@ from thorp.base.fanout import Fanout
 from thorp.base.files import DISK, write_atomically
 from thorp.bus.dispatch import Bus
 from thorp.identity.keys import NodeKey
+from thorp.models.neighbours import LanNeighbours
 from thorp.models.stages import Reached, unwatched
 from thorp.node.capabilities import offers as node_offers
 from thorp.node.gauges import MachineGauges
@@ -93,6 +96,14 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """By which bytes of models come from others and go to them."""
+
+    lan: Lan
+    public: PublicEngineService
+
+
+@dataclass(frozen=True, slots=True)
 class Centre:
     """What nearly every part is wired to."""
 
@@ -105,15 +116,25 @@ class Centre:
 
 def build(tools: Tools, wishes: Wishes) -> Node:
     """A node that has not started yet. Parts that need each other meet through questions asked later."""
+
+    def rows() -> tuple[ListenerRow, ...]:
+        return (*listeners.rows(), *exposure.rows(), *lan.rows())
+
+    def later() -> Models:
+        return models
+
     centre, access = build_centre(tools), build_access(tools)
-    feature = build_feature(tools, centre, access, lambda: keeper, lambda: (*listeners.rows(), *exposure.rows()))
+    feature = build_feature(tools, centre, access, lambda: keeper, rows)
     gate = build_gate(tools, access, web_app(build_doors(tools, centre, access, feature)), lambda: keeper)
     local = wishes.effective.settings.local
     listeners = Listeners(tools.paths, local, lambda: keeper.running.local.hosts, gate)
     maker = ExposedMaker(tools.paths.keys, tools.clock, gate, lambda: keeper.running.local.hosts)
     exposure = Exposure(lambda: keeper.running.local, maker.make, centre.announce)
-    models = build_node_models(tools, centre, wishes, lambda: keeper)
-    reviewers = (tools.logs, listeners, exposure, models)
+    settings = running_settings(centre, wishes, lambda: keeper)
+    lan = build_lan(tools, centre, settings, later)
+    public = PublicEngineService(settings, lambda: later().refresh_public(), centre.changes)
+    models = build_node_models(tools, centre, settings, lambda: keeper, Ways(lan, public))
+    reviewers = (tools.logs, listeners, exposure, models, public, lan)
     keeper = ConfigKeeper(wishes.file, wishes.sources, wishes.effective, reviewers)
     keeper.check()
 
@@ -125,6 +146,7 @@ def build(tools: Tools, wishes: Wishes) -> Node:
         yield from ExposureDesk(exposure, keeper, access.ring, centre.announce).offers()
         yield from LoginDesk(access.desk, lambda: listeners.address).offers()
         yield from models.offers
+        yield from lan.offers
 
     def ready() -> Ready:
         code = None if access.desk.claimed() else access.desk.claim_code().text
@@ -133,9 +155,11 @@ def build(tools: Tools, wishes: Wishes) -> Node:
     def close_doors() -> None:
         listeners.stop_accepting()
         exposure.stop_accepting()
+        lan.listener.stop_accepting()
+        lan.tracker.stop_accepting()
 
     store, capabilities = StoreService(access.database, access.shelves), CapabilityService(centre.bus, offers)
-    services = (store, ModelsService(models), capabilities, *listeners.services(), exposure)
+    services = (store, ModelsService(models), capabilities, *listeners.services(), exposure, *lan.services(), public)
     centre.node.consist_of(services, ready, close_doors)
     return centre.node
 
@@ -151,14 +175,41 @@ def build_centre(tools: Tools) -> Centre:
     return Centre(Node(bus, changes, tools.clock), bus, changes, key, announce)
 
 
-def build_node_models(tools: Tools, centre: Centre, wishes: Wishes, keeper: Callable[[], ConfigKeeper]) -> Models:
+def running_settings(centre: Centre, wishes: Wishes, keeper: Callable[[], ConfigKeeper]) -> Callable[[], Settings]:
+    """The settings everybody lives by; before the node is ready, those it starts with."""
+    return lambda: keeper().running if centre.node.is_ready else wishes.effective.settings
+
+
+def build_lan(
+    tools: Tools,
+    centre: Centre,
+    settings: Callable[[], Settings],
+    models: Callable[[], Models],
+) -> Lan:
+    return Lan(
+        LanGround(
+            paths=tools.paths,
+            key=centre.key,
+            boot=tools.randomness.bytes(8).hex(),
+            settings=settings,
+            bus=centre.bus,
+            changes=centre.changes,
+            clock=tools.clock,
+            randomness=tools.randomness,
+            refresh=lambda: models().refresh(),
+            handed=lambda: models().handed(),
+        )
+    )
+
+
+def build_node_models(
+    tools: Tools, centre: Centre, settings: Callable[[], Settings], keeper: Callable[[], ConfigKeeper], ways: Ways
+) -> Models:
     """`models.dir` is read once: where models lie does not change under a running node."""
+    lan = ways.lan
 
     async def keep_limit(rate: int) -> None:
         await keeper().change({"transfers.limit": rate})
-
-    def settings() -> Settings:
-        return keeper().running if centre.node.is_ready else wishes.effective.settings
 
     return build_models(
         Ground(
@@ -170,6 +221,12 @@ def build_node_models(tools: Tools, centre: Centre, wishes: Wishes, keeper: Call
             announce=centre.announce,
             keep_limit=keep_limit,
             reached=tools.reached,
+            neighbours=LanNeighbours(lan.asking, lan.files),
+            engine=lan.engines.engine,
+            peers=lan.present.peers,
+            public_engine=ways.public.engine,
+            lines=lan.lines,
+            torrent_at=lan.tracker.address_of,
         )
     )
 

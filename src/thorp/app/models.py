@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,29 +13,49 @@ from thorp.app.paths import Paths
 from thorp.app.settings import Settings
 from thorp.app.shelf import library_of, models_folder
 from thorp.base.clock import Clock, Randomness
+from thorp.base.files import DISK
 from thorp.base.service import Life, ServiceSpec
 from thorp.base.tasks import TaskScope
 from thorp.machine.snapshot import read_snapshot
 from thorp.models.capabilities import offers
 from thorp.models.fetching import Pace
-from thorp.models.library_desk import LibraryDesk, What
+from thorp.models.household_swarm import Engine, HouseholdSwarm, Peer
+from thorp.models.layout import PUBLICATION
+from thorp.models.library_desk import LibraryDesk, Links, What
+from thorp.models.offered import NO_NEIGHBOURS
+from thorp.models.ports import Neighbours
+from thorp.models.public_swarm import Engine as PublicEngine
+from thorp.models.public_swarm import Everywhere, Lines, PublicSwarm
+from thorp.models.publish import Publisher, magnets_of, own_manifest, public_seeds
 from thorp.models.pull import Puller
 from thorp.models.pull_desk import PullDesk
 from thorp.models.receipts import Receipt
 from thorp.models.records import Record, RecordBook
 from thorp.models.repair import Repairer
 from thorp.models.resolve import Resolver
-from thorp.models.settings import HUGGING_FACE
+from thorp.models.settings import HUGGING_FACE, TransferSettings
+from thorp.models.share_desk import ShareDesk, share_offers
+from thorp.models.shared import Shared, SharingDesk
 from thorp.models.sources.hub import HubSource
 from thorp.models.stages import Reached, unwatched
 from thorp.models.transfer_desk import TransferDesk, transfer_row
 from thorp.models.transfers import Tools, Transfers
 from thorp.net.egress import Guard
 from thorp.net.outward import Outward
+from thorp.store.keyfiles import node_key
 from thorp.wire.capability import Offer
 from thorp.wire.changes import Change, LibraryChanged, TransferChanged
+from thorp.wire.publication import Publication
 
 MODELS: Final = 15
+
+
+def no_engine() -> None:
+    """Without a node nothing is handed out and nothing comes by the swarm."""
+
+
+def nowhere(_infohash: str) -> str | None:
+    """Other clients of the house get nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,12 @@ class Ground:
     announce: Callable[[Change], None]
     keep_limit: Callable[[int], Awaitable[None]]
     reached: Reached = unwatched
+    neighbours: Neighbours = NO_NEIGHBOURS
+    engine: Callable[[], Engine | None] = no_engine
+    peers: Callable[[], tuple[Peer, ...]] = tuple
+    public_engine: Callable[[], PublicEngine | None] = no_engine
+    lines: Lines = field(default_factory=Lines)
+    torrent_at: Callable[[str], str | None] = nowhere  # where other clients of the house get a torrent, by infohash
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +86,9 @@ class Models:
     offers: tuple[Offer, ...]
     rescan: Callable[[], object]
     close: Callable[[], None]
+    refresh: Callable[[], None]  # look again at what members are handed by torrent; blocks
+    refresh_public: Callable[[], None]  # the same for everybody
+    handed: Callable[[], frozenset[bytes]]  # what members are handed by torrent
 
     def review(self, _old: Settings, new: Settings, /) -> tuple[str, ...]:
         place = Path(new.models.dir).expanduser()
@@ -77,7 +107,27 @@ def build_models(ground: Ground) -> Models:
         endpoint, lambda: ground.hub.token or kept_token(ground.paths.hub_token), outward, ground.hub.offline
     )
     library, stores = library_of(ground.paths, models_folder(ground.paths, ground.hub, ground.settings().models))
-    puller = Puller(library, stores, lambda: (hub,), ground.clock, ground.randomness, ground.reached)
+    shared = Shared(library, ground.clock, lambda: ground.settings().sharing.household)
+    swarm = HouseholdSwarm(ground.engine, ground.neighbours, shared, ground.peers)
+    key = partial(node_key, DISK, ground.paths.keys, ground.randomness)
+    public = PublicSwarm(ground.public_engine, lambda: public_seeds(library, key().node_id))
+    everywhere = Everywhere((swarm, public, ground.lines))
+
+    def published(receipt: Receipt) -> Publication | None:
+        """A home that published nothing needs no key to say so."""
+        has_any = library.path(receipt).with_name(PUBLICATION).exists()
+        return own_manifest(library, receipt, key().node_id) if has_any else None
+
+    puller = Puller(
+        library=library,
+        stores=stores,
+        sources=lambda: (hub,),
+        clock=ground.clock,
+        randomness=ground.randomness,
+        reached=ground.reached,
+        neighbours=ground.neighbours,
+        swarm=swarm,
+    )
     told = Told(ground.announce)
     transfers = Transfers(
         Tools(
@@ -90,7 +140,7 @@ def build_models(ground: Ground) -> Models:
             finished=told.finished,
         )
     )
-    resolver = Resolver(library, stores, hub, lambda: read_snapshot(ground.clock))
+    resolver = Resolver(library, stores, hub, lambda: read_snapshot(ground.clock), ground.neighbours)
     desk = LibraryDesk(
         library=library,
         stores=stores,
@@ -99,17 +149,44 @@ def build_models(ground: Ground) -> Models:
         transfers=transfers,
         clock=ground.clock,
         randomness=ground.randomness,
-        pace=lambda: Pace(ranges=ground.settings().transfers.ranges),
+        pace=lambda: pace_of(ground.settings().transfers),
         changed=told.library,
+        refresh=everywhere.refresh,
+        links=lambda receipt: links_of(receipt, published(receipt), ground.torrent_at),
     )
     pulling = PullDesk(resolver, transfers, hub, hub.without_token())
-    every = offers(pulling, desk, TransferDesk(transfers, ground.keep_limit))
+    sharing = ShareDesk(
+        library=library,
+        stores=stores,
+        clock=ground.clock,
+        randomness=ground.randomness,
+        publisher=Publisher(library, ground.clock, key),
+        seeding=everywhere,
+        changed=lambda ids: told.library("changed", ids),
+        everybody=lambda: ground.settings().swarm.public,
+    )
+    moving = TransferDesk(transfers, ground.keep_limit)
+    every = (*offers(pulling, desk, moving, SharingDesk(shared)), *share_offers(sharing))
 
     def close() -> None:
         hub.end()
         outward.close()
 
-    return Models(transfers, every, library.rescan, close)
+    return Models(transfers, every, library.rescan, close, swarm.refresh, public.refresh, swarm.handed)
+
+
+def links_of(receipt: Receipt, said: Publication | None, torrent_at: Callable[[str], str | None]) -> dict[str, Links]:
+    """By which other programs get the files of a model."""
+    magnets = magnets_of(said) if said else {}
+    return {
+        one.path: Links(torrent_at(one.infohash) if one.infohash else None, magnets.get(one.path))
+        for one in receipt.files
+    }
+
+
+def pace_of(settings: TransferSettings) -> Pace:
+    """For work that has no budget of its own."""
+    return Pace(ranges=settings.ranges, mix=settings.mix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,15 @@ class Paths:
         return self.data / "library.db"
 
     @property
+    def household(self) -> Path:
+        return self.data / "household.json"
+
+    @property
+    def heard(self) -> Path:
+        """The highest number of a packet that was taken from each node."""
+        return self.data / "heard.json"
+
+    @property
     def hub_token(self) -> Path:
         return self.keys / "hub.token"
 

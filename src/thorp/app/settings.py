@@ -8,9 +8,11 @@ from typing import Final, TypeAlias
 from thorp.app.logs import LogSettings
 from thorp.base.errors import UsageError
 from thorp.base.settings import SettingField, fields_of
-from thorp.models.settings import ModelSettings, TransferSettings
+from thorp.mesh.settings import LanSettings
+from thorp.models.settings import ModelSettings, SharingSettings, TransferSettings
 from thorp.net.settings import LocalSettings, MeshSettings
 from thorp.node.settings import NodeSettings
+from thorp.swarm.settings import SwarmSettings
 
 Table: TypeAlias = Mapping[str, object]
 Migration: TypeAlias = Callable[[Table], Table]
@@ -34,8 +36,11 @@ class Settings:
     node: NodeSettings = field(default_factory=NodeSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
+    lan: LanSettings = field(default_factory=LanSettings)
+    swarm: SwarmSettings = field(default_factory=SwarmSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     transfers: TransferSettings = field(default_factory=TransferSettings)
+    sharing: SharingSettings = field(default_factory=SharingSettings)
     logs: LogSettings = field(default_factory=LogSettings)
 
 

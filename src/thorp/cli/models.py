@@ -123,6 +123,8 @@ def facts(model: Row) -> list[tuple[str, str]]:
         ("pulled", when(model["downloaded_at"])),
         ("verified", when(model["verified_at"])),
         *(("files", file["at"] or f"{file['path']} (missing)") for file in model["files"]),
+        *(("torrent", file["torrent"]) for file in model["files"] if file.get("torrent")),
+        *(("magnet", file["magnet"]) for file in model["files"] if file.get("magnet")),
         ("receipt", model["receipt"]),
     ]
 

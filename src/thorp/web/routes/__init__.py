@@ -1,6 +1,6 @@
 """Every route of the web face, feature by feature."""
 
-from thorp.web.routes import access, calls, config, models, node, plain, probes
+from thorp.web.routes import access, calls, config, lan, models, node, plain, probes, sharing
 from thorp.web.table import Route
 
 EVERY_ROUTE: tuple[Route, ...] = (
@@ -9,6 +9,8 @@ EVERY_ROUTE: tuple[Route, ...] = (
     *calls.ROUTES,
     *access.ROUTES,
     *config.ROUTES,
+    *lan.ROUTES,
+    *sharing.ROUTES,
     *models.ROUTES,
     *plain.ROUTES,
 )

@@ -1,0 +1,473 @@
+"""Puts the household together: roster, announcements, mesh listener, calls, and the swarm that carries its files."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp
+
+from thorp import __version__
+from thorp.access.live import LiveCalls
+from thorp.app.household_files import HouseholdFiles, SeqFile
+from thorp.app.lan_engine import EngineService
+from thorp.app.lan_place import SETTLES, Asking, LanFiles, NodePlace, Present
+from thorp.app.lan_tracker import House, TrackerService
+from thorp.app.paths import Paths
+from thorp.app.services import close_listener
+from thorp.app.settings import Settings
+from thorp.base.clock import Clock, Randomness
+from thorp.base.errors import IntegrityError, ThorpError
+from thorp.base.fanout import Fanout, SourceEndedError, TooSlowError
+from thorp.base.files import DISK
+from thorp.base.service import Life, Service, ServiceSpec
+from thorp.base.tasks import TaskScope
+from thorp.bus.dispatch import Bus
+from thorp.identity.ids import NodeId
+from thorp.identity.keys import NodeKey
+from thorp.mesh.announcer import Announcer, Surroundings
+from thorp.mesh.calls import Met, Neighbourhood, opener
+from thorp.mesh.capabilities import offers
+from thorp.mesh.hello import Sessions
+from thorp.mesh.household import Household
+from thorp.mesh.index import Index
+from thorp.mesh.index_types import Circle, Ports, Showing
+from thorp.mesh.invites import InviteBook
+from thorp.mesh.joining import JoinDesk
+from thorp.mesh.lan_desk import LanDesk
+from thorp.mesh.lists import Lists
+from thorp.mesh.own_library import OwnLibrary
+from thorp.mesh.plan import circle_of
+from thorp.mesh.ports import Shown
+from thorp.mesh.rosters import Rosters
+from thorp.mesh.server import Room, mesh_app
+from thorp.mesh.types import Around, Turn
+from thorp.models.public_swarm import Lines
+from thorp.net import mdns
+from thorp.net.addresses import is_any, own_address
+from thorp.net.facts import ListenerFacts
+from thorp.net.hygiene import HttpLimits
+from thorp.net.listen import TcpListener
+from thorp.net.mdns import Mdns, NoMdnsError, Sighting
+from thorp.net.mesh_tls import mesh_server_context, node_certificate
+from thorp.net.udp import LanSocket
+from thorp.node.types import listener_row
+from thorp.store.keyfiles import node_seed
+from thorp.swarm.torrents import parse_torrent
+from thorp.wire.announce import Head
+from thorp.wire.capabilities.node import ListenerRow
+from thorp.wire.capability import Offer
+from thorp.wire.changes import Change, LibraryChanged
+
+log = logging.getLogger(__name__)
+HOUSEHOLD: Final = 12
+MESH_LISTENER: Final = 35
+SHOWING: Final = 33
+MDNS: Final = 38
+USUAL_PORT: Final = 7080
+LOOK_AGAIN: Final = 20.0  # seconds between two looks at what mDNS should say, when nothing else happens
+TWO: Final = 2  # heads in a packet
+# Anybody of the network may knock here. Who has no session yet says little, and from one address only four at once.
+LIMITS: Final = HttpLimits(head_bytes=8 * 1024, connections=256, connections_per_peer=48, handshake_seconds=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class LanGround:
+    """What the household stands on."""
+
+    paths: Paths
+    key: NodeKey
+    boot: str
+    settings: Callable[[], Settings]
+    bus: Bus
+    changes: Fanout[Change]
+    clock: Clock
+    randomness: Randomness
+    refresh: Callable[[], None]  # look again at what the engine hands out; blocks
+    handed: Callable[[], frozenset[bytes]]  # what it hands out, by infohash
+
+
+class Lan:
+    """Everything that meets neighbours. Made before the node starts; nothing runs until its services do."""
+
+    def __init__(self, ground: LanGround) -> None:
+        self._ground = ground
+        clock, randomness, settings = ground.clock, ground.randomness, ground.settings
+        self.listener = MeshListenerService(ground, lambda: self._app)
+        self.place = NodePlace(settings, lambda: self.listener.port, self._swarm_port)
+        self.present = Present()
+        self.lines = Lines()
+        self.household = Household(ground.key, self.place.name, HouseholdFiles(ground.paths), clock, randomness)
+        self.engines = EngineService(
+            self.place, self.present, settings, lambda: not self.household.is_alone, ground.refresh
+        )
+        self.index = Index(
+            ground.key.node_id,
+            ground.boot,
+            circle=self.circle,
+            clock=clock,
+            changed=self._moved,
+            wants_roster=self._wants,
+        )
+        self.showing = ShowingService(self, ground)
+        self.announcer = announcer_of(self, ground)
+        self.asking = Asking(ground.bus)
+        self.neighbourhood = Neighbourhood(
+            ground.key, self.household, self.place, opener(clock), clock=clock, randomness=randomness, met=self._met
+        )
+        self.files = LanFiles(self.present, self.neighbourhood)
+        self.rosters = Rosters(self.household, self.neighbourhood, USUAL_PORT)
+        self.live = LiveCalls(clock)
+        self.sessions = Sessions(self.household, clock, randomness)
+        self.library = OwnLibrary(ground.bus)
+        invites = InviteBook(ground.key.node_id, clock, randomness)
+        self.tracker = TrackerService(house_of(self, ground))
+        self._app = mesh_app(room_of(self, invites, clock))
+        self._desk = desk_of(self, invites, clock)
+        self.household.watch(self._turned)
+        self.engines.changed = self.announcer.poke
+
+    def circle(self) -> Circle:
+        """Whom to believe now."""
+        return circle_of(self.household.standing, self._ground.clock.monotonic())
+
+    def rows(self) -> tuple[ListenerRow, ...]:
+        return (listener_row("mesh", self.listener.address, is_open=bool(self.listener.port)),)
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        return offers(self._desk)
+
+    def services(self) -> tuple[Service, ...]:
+        return (
+            HouseholdService(self),
+            self.engines,
+            self.showing,
+            self.listener,
+            self.announcer,
+            self.rosters,
+            self.tracker,
+            MdnsService(self, self._ground),
+        )
+
+    async def apply(self, old: Settings, new: Settings, /) -> None:
+        """Follow the settings that may change while the node runs."""
+        if followed(old) != followed(new):
+            self.engines.poke(library=True)
+            self.showing.poke()
+            self.announcer.poke()
+            asyncio.get_running_loop().call_soon(self.lines.refresh)  # once they count
+
+    def review(self, _old: Settings, new: Settings, /) -> tuple[str, ...]:
+        swarm = new.swarm
+        ports = [
+            one for one in (new.local.port, new.mesh.port, swarm.port, swarm.tracker_port, swarm.public_port) if one
+        ]
+        if len(set(ports)) < len(ports):
+            return ("Every listener needs a port of its own: `local.port`, `mesh.port`, and `swarm`'s three.",)
+        return ()
+
+    def _swarm_port(self) -> int:
+        return self.engines.port()
+
+    def _wants(self, address: str, mesh_port: int, node: NodeId | None) -> None:
+        self.rosters.wants(address, mesh_port, node)
+
+    def notice(self) -> str:
+        """What the owner should know; empty: nothing."""
+        return self.rosters.notice or self.listener.why or self.engines.why
+
+    def _moved(self, around: Around) -> None:
+        self.present.around = around
+        self.engines.admit()
+        if around.neighbours:
+            self.asking.settled.set()
+
+    def _turned(self, turn: Turn) -> None:
+        """The household changed: who left is cut off, who stays hears of it."""
+        for node in turn.gone:
+            self.index.forget(node)
+        self._moved(self.index.around())
+        self.engines.poke()
+        self.announcer.poke()
+
+    def _met(self, met: Met) -> None:
+        """In the thread that called: hand over to the loop."""
+        if (loop := self.asking.loop) is not None:
+            with suppress(RuntimeError):  # it is closed: the node ends
+                loop.call_soon_threadsafe(self._met_here, met)
+
+    def _met_here(self, met: Met) -> None:
+        self.index.note_call(met.node, met.address, swarm_port=met.swarm_port, mesh_port=met.mesh_port)
+        if met.version > self.household.standing.roster.version:
+            self.rosters.wants(met.address, met.mesh_port, met.node)
+
+
+def announcer_of(lan: Lan, ground: LanGround) -> Announcer:
+    clock, settings = ground.clock, ground.settings
+    around = Surroundings(
+        circle=lan.circle,
+        nics=lan.place.nics,
+        ports=lambda: Ports(lan.engines.port(), lan.listener.port),
+        shown=lambda: lan.showing.shown,
+        enabled=lambda: settings().lan.enabled,
+        seqs=SeqFile(ground.paths.heard),
+    )
+    return Announcer(ground.key, lan.index, LanSocket(clock), around, clock=clock, randomness=ground.randomness)
+
+
+def room_of(lan: Lan, invites: InviteBook, clock: Clock) -> Room:
+    return Room(
+        household=lan.household,
+        sessions=lan.sessions,
+        joining=JoinDesk(lan.household, invites),
+        library=lan.library,
+        heard=lan.index,
+        place=lan.place,
+        live=lan.live,
+        clock=clock,
+        looks=lambda: lan.lines.looks,
+    )
+
+
+def house_of(lan: Lan, ground: LanGround) -> House:
+    return House(
+        settings=ground.settings,
+        admitted=lan.engines.admitted,
+        handed=ground.handed,
+        swarm_port=lan.engines.port,
+        present=lan.present,
+        torrent=lan.library.torrent,
+        clock=ground.clock,
+    )
+
+
+def desk_of(lan: Lan, invites: InviteBook, clock: Clock) -> LanDesk:
+    return LanDesk(
+        household=lan.household,
+        invites=invites,
+        neighbourhood=lan.neighbourhood,
+        lists=Lists(lan.neighbourhood, lan.index, clock),
+        heard=lan.index,
+        voice=lan.announcer,
+        place=lan.place,
+        clock=clock,
+        notice=lan.notice,
+        proves=proves,
+    )
+
+
+class HouseholdService:
+    """Takes up the household. A node whose household cannot be read goes on alone, and says why."""
+
+    spec = ServiceSpec("household", HOUSEHOLD)
+
+    def __init__(self, lan: Lan) -> None:
+        self._lan = lan
+
+    async def run(self, life: Life) -> None:
+        loop = self._lan.asking.loop = asyncio.get_running_loop()
+        settled = self._lan.asking.settled
+        settled.clear()
+        try:
+            await self._lan.household.begin()
+        finally:
+            life.ready()
+        if self._lan.household.is_alone or not self._lan.place.settings().lan.enabled:
+            settled.set()
+        waiting = loop.call_later(SETTLES, settled.set)
+        try:
+            await life.until_stop()
+        finally:
+            waiting.cancel()
+            settled.set()
+
+
+class MeshListenerService:
+    """The door for other nodes. Where it cannot be opened the node goes on without, and tries again."""
+
+    spec = ServiceSpec("mesh", MESH_LISTENER)
+
+    def __init__(self, ground: LanGround, app: Callable[[], ASGIApp]) -> None:
+        self._ground = ground
+        self._app = app
+        self._listener: TcpListener | None = None
+        self.why = "the mesh listener is not open yet"
+
+    @property
+    def port(self) -> int:
+        listener = self._listener  # asked by threads, too
+        return listener.port if listener is not None else 0
+
+    @property
+    def address(self) -> str:
+        host = self._ground.settings().mesh.host
+        host = (own_address() or host) if is_any(host) else host
+        return f"https://[{host}]:{self.port}" if ":" in host else f"https://{host}:{self.port}"
+
+    async def run(self, life: Life) -> None:
+        try:
+            listener = await self._open()
+        except ThorpError as error:
+            self.why = error.message
+            raise
+        finally:
+            life.ready()
+        self._listener, self.why = listener, ""
+        try:
+            await life.until_stop()
+        finally:
+            self._listener, self.why = None, "the mesh listener is closed"
+            await close_listener(listener)
+
+    async def _open(self) -> TcpListener:
+        seed = await asyncio.to_thread(node_seed, DISK, self._ground.paths.keys)
+        tls, mesh = mesh_server_context(node_certificate(seed)), self._ground.settings().mesh
+        listener = TcpListener(
+            ListenerFacts("mesh", tls=True), mesh.host, mesh.port, self._app(), LIMITS, tls=tls, setting="mesh.port"
+        )
+        await listener.start()
+        return listener
+
+    def stop_accepting(self) -> None:
+        if self._listener is not None:
+            self._listener.stop_accepting()
+
+
+class ShowingService:
+    """Knows what this node shows to its household, and has it announced when that changes."""
+
+    spec = ServiceSpec("showing", SHOWING)
+
+    def __init__(self, lan: Lan, ground: LanGround) -> None:
+        self._lan = lan
+        self._changes = ground.changes
+        self._wake = asyncio.Event()
+        self.shown = Showing()
+
+    def poke(self) -> None:
+        self._wake.set()
+
+    async def run(self, life: Life) -> None:
+        async with TaskScope("showing") as scope:
+            scope.start("watch", self._watch())
+            following = scope.start("follow", self._follow())
+            stopping = scope.start("stop", life.until_stop())
+            life.ready()
+            await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
+
+    async def _watch(self) -> None:
+        """Every change of the library is a reason to look again."""
+        self.poke()
+        with suppress(SourceEndedError):
+            while True:
+                await self._listen()
+                self.poke()  # something may have been missed
+
+    async def _listen(self) -> None:
+        with self._changes.listen() as listener, suppress(TooSlowError):
+            while True:
+                taken = await listener.take()
+                if any(isinstance(one.item, LibraryChanged) for one in taken):
+                    self._lan.engines.poke(library=True)
+                    self.poke()
+
+    async def _follow(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                shown = showing_of(await self._lan.library.shown())
+            except ThorpError as error:
+                log.warning("what this node shows cannot be said: %s", error.message)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN)
+                self._wake.set()
+                continue
+            if shown != self.shown:
+                self.shown = shown
+                self._lan.announcer.poke()
+
+
+class MdnsService:
+    """The second way to find each other, while there is anybody to find."""
+
+    spec = ServiceSpec("mdns", MDNS, stop_within=6.0)
+
+    def __init__(self, lan: Lan, ground: LanGround) -> None:
+        self._lan = lan
+        self._ground = ground
+        self._mdns = Mdns(self._seen, ground.clock, ground.randomness)
+        self._wake = asyncio.Event()
+        self._said: tuple[object, ...] = ()
+        self.why = ""
+        lan.household.watch(lambda _turn: self._wake.set())
+
+    async def run(self, life: Life) -> None:
+        async with TaskScope("mdns") as scope:
+            following = scope.start("follow", self._follow())
+            stopping = scope.start("stop", life.until_stop())
+            life.ready()
+            try:
+                await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    following.result()
+            finally:
+                following.cancel()
+                await asyncio.wait({following})  # so that it does not show us again after the end
+                self._said = ()
+                await self._mdns.stop()
+
+    async def _follow(self) -> None:
+        while True:
+            self._wake.clear()
+            await self._look()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN)
+
+    async def _look(self) -> None:
+        lan = self._lan
+        nics, port = lan.present.nics or await asyncio.to_thread(lan.place.nics), lan.listener.port
+        if not self._ground.settings().lan.enabled or lan.household.is_alone or not nics or not port:
+            await self._mdns.stop()
+            self._said = ()
+            return
+        addresses = tuple(nic.address for nic in nics)
+        service = mdns.Service(lan.household.lan.tag, port, lan.engines.port(), __version__, addresses)
+        if self._said == (service, nics):
+            return
+        try:
+            await self._mdns.update(service, nics)
+            self._said, self.why = (service, nics), ""
+        except NoMdnsError as error:
+            if error.message != self.why:
+                log.info("nobody is found by mDNS: %s", error.message)
+            self._said, self.why = (), error.message  # nothing is shown now, not even what was before
+
+    def _seen(self, sighting: Sighting) -> None:
+        tags = {key.tag for key in self._lan.household.keys().values()}
+        self._lan.index.note_sighting(sighting.addresses, sighting.mesh_port, ours=sighting.tag in tags)
+
+
+def followed(settings: Settings) -> tuple[object, ...]:
+    """What the household goes by of the settings."""
+    return settings.lan, settings.swarm, settings.sharing, settings.transfers.limit
+
+
+def showing_of(shown: Shown) -> Showing:
+    """What a packet says of it: how many, and the newest."""
+    newest = [(model, model.files[0]) for model in shown.models[:TWO]]
+    heads = tuple(Head(model.model_id, model.revision, file.infohash, file.sha256, file.size) for model, file in newest)
+    return Showing(shown.digest if shown.models else "", len(shown.models), heads)
+
+
+def proves(content: bytes, infohash: str) -> bool:
+    """Whether a torrent is a household one with this infohash."""
+    try:
+        return parse_torrent(content, expected=bytes.fromhex(infohash)).private
+    except IntegrityError:
+        return False

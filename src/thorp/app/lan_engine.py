@@ -1,0 +1,164 @@
+"""Keeps the swarm engine of the household: runs it while there is somebody to share with, and lets in who is here.
+
+The engine blocks, so every call to it happens in a thread; the loop only says that something changed.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from thorp.app.lan_place import NodePlace, Present
+from thorp.app.settings import Settings
+from thorp.base.errors import ThorpError
+from thorp.base.service import Life, ServiceSpec
+from thorp.base.tasks import TaskScope
+from thorp.swarm.engine import Engine
+from thorp.swarm.profile import household
+
+log = logging.getLogger(__name__)
+ORDER: Final = 32
+LOOK_AGAIN: Final = 15.0  # seconds between two looks at the networks, when nothing else happens
+
+
+class EngineService:
+    """`poke` from the loop, after anything that decides what the engine does has changed."""
+
+    spec = ServiceSpec("swarm", ORDER, stop_within=20.0)
+
+    def __init__(
+        self,
+        place: NodePlace,
+        present: Present,
+        settings: Callable[[], Settings],
+        company: Callable[[], bool],
+        refresh: Callable[[], None],
+    ) -> None:
+        self._place = place
+        self._present = present
+        self._settings = settings
+        self._company = company  # whether there is anybody in the household but us
+        self._refresh = refresh
+        self._engine: Engine | None = None
+        self._listens: tuple[str, ...] = ()
+        self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._library = True  # something about the library has changed
+        self._over = False  # no engine is to be started any more
+        self._turn = threading.Lock()  # around starting and stopping: a look may be at work when the end comes
+        self._opening = threading.Lock()  # so that who was let in last is what the engine goes by
+        self.changed: Callable[[], None] = nothing  # the port is another one
+        self.why = ""  # nothing runs
+
+    def engine(self) -> Engine | None:
+        return self._engine
+
+    def port(self) -> int:
+        engine = self._engine  # it may go in the next moment
+        return engine.port if engine is not None else 0
+
+    def admitted(self) -> frozenset[str]:
+        """Whom the engine lets in now."""
+        return self._present.addresses() | frozenset(self._settings().swarm.hosts)
+
+    def poke(self, *, library: bool = False) -> None:
+        self._library = self._library or library
+        self._wake.set()
+
+    def admit(self) -> None:
+        """Somebody came or went. Who went is cut off whatever else the engine is busy with."""
+        self._moved.set()
+
+    async def run(self, life: Life) -> None:
+        self._over = False
+        async with TaskScope("swarm") as scope:
+            work = {scope.start("admit", self._admit()), scope.start("follow", self._follow())}
+            stopping = scope.start("stop", life.until_stop())
+            life.ready()
+            try:
+                await asyncio.wait({*work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                for one in work:
+                    if one.done():
+                        one.result()
+            finally:
+                self._over = True  # for a thread, too, that is in the middle of starting one
+                await asyncio.to_thread(self._end)
+
+    async def _follow(self) -> None:
+        while True:
+            self._wake.clear()
+            before, library = self.port(), self._library
+            self._library = False
+            await asyncio.to_thread(self._look, library=library)
+            if self.port() != before:
+                self.changed()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN)
+
+    async def _admit(self) -> None:
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            if (engine := self._engine) is not None:
+                await asyncio.to_thread(self._open, engine)
+
+    def _open(self, engine: Engine) -> None:
+        with self._opening:
+            engine.open_to(self.admitted())
+
+    def _look(self, *, library: bool) -> None:
+        """Bring the engine to what is wanted now."""
+        self._present.nics = self._place.nics()
+        try:
+            engine, started = self._run_or_end(self._settings())
+            if engine is not None and (started or library):
+                self._refresh()
+            self.why = ""
+        except ThorpError as error:
+            self._library = self._library or library  # it was not looked at
+            if error.message != self.why:
+                log.warning("the swarm stands still: %s", error.message)
+            self.why = error.message
+
+    def _run_or_end(self, settings: Settings) -> tuple[Engine | None, bool]:
+        """The engine that runs from here on, if one shall, and whether it was started now."""
+        with self._turn:
+            if self._over or not self._is_wanted(settings):
+                self._stop_engine()
+                return None, False
+            engine, started = self._begin(settings)
+            self._open(engine)
+            engine.limit(down=settings.transfers.limit, up=settings.swarm.upload)
+            return engine, started
+
+    def _is_wanted(self, settings: Settings) -> bool:
+        allowed = settings.lan.enabled and settings.sharing.household and bool(self._present.nics)
+        return allowed and (settings.swarm.tracker or self._company())
+
+    def _begin(self, settings: Settings) -> tuple[Engine, bool]:
+        listens = tuple(nic.address for nic in self._present.nics)
+        if self._engine is not None:
+            if listens != self._listens:
+                self._engine.listen_on(listens)
+                self._listens = listens
+            return self._engine, False
+        engine = Engine(household(listens, settings.swarm.port, encrypt=settings.swarm.encrypt))
+        engine.start()
+        self._engine, self._listens = engine, listens
+        log.info("files go between members at port %d", engine.port)
+        return engine, True
+
+    def _end(self) -> None:
+        with self._turn:
+            self._stop_engine()
+
+    def _stop_engine(self) -> None:
+        engine, self._engine, self._listens = self._engine, None, ()
+        if engine is not None:
+            engine.stop()
+
+
+def nothing() -> None:
+    """Nobody listens yet."""
