@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.docs.pages import ROOT
+from thorp.testing.process import QUIET
 
 PATIENCE = 60.0  # seconds for a whole session; a shell that hangs is ended and the test fails
 END = "--- end of command ---"
@@ -92,6 +93,7 @@ def shell(folder: Path, hub: str = NOWHERE) -> Generator[Shell]:
         "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
         "PYTHONPATH": str(ROOT / "src"),
         "THORP_LOCAL_PORT": "0",
+        **QUIET,
         "NO_COLOR": "1",
     }
     environment.pop("DISPLAY", None)

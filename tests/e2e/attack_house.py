@@ -16,7 +16,7 @@ from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import Route
 
 FORM: Header = ("Content-Type", "application/x-www-form-urlencoded")
-IN_PATH = {"id": "k0000000a", "key": "node.name", "name": "node.echo", "ref": "org/repo"}
+IN_PATH = {"id": "k0000000a", "key": "node.name", "name": "node.echo", "ref": "org/repo", "node": "attic"}
 READS = ("GET", "HEAD")
 FORMS = frozenset(route.path for route in EVERY_ROUTE if route.method == "POST" and route.path.startswith("/plain/"))
 EVERY_SCOPE = tuple(scope.value for scope in Scope)
@@ -28,6 +28,9 @@ TEMPTING: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/exposure"): {"host": "127.0.0.1", "port": 0},
     ("POST", "/api/v1/call/{name}"): {"input": {"text": "evil"}},
     ("PUT", "/api/v1/transfers/limit"): {"rate": 1},
+    ("POST", "/api/v1/lan/invites"): {"hours": 168},
+    ("POST", "/api/v1/lan/join"): {"link": "thorp:join/1/evil", "yes": True},
+    ("POST", "/api/v1/models/share"): {"path": "/etc", "name": "evil/evil", "license": "mit"},
 }
 
 

@@ -175,6 +175,7 @@ def test_the_list_of_open_routes_is_short_and_known() -> None:
     assert sorted(f"{route.method} {route.path}" for route in opened) == [
         "GET /",
         "GET /api/v1/claim",
+        "GET /api/v1/health",
         "GET /assets/{name}",
         "GET /favicon.svg",
         "GET /healthz",
