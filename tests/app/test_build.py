@@ -24,9 +24,11 @@ def test_the_services_start_below_what_stands_on_them(tmp_path: Path) -> None:
         "local",
         "swarm",
         "showing",
+        "public swarm",
         "mesh",
         "announcer",
         "rosters",
+        "tracker",
         "mdns",
         "exposure",
     ]
@@ -34,7 +36,7 @@ def test_the_services_start_below_what_stands_on_them(tmp_path: Path) -> None:
     assert {row["kind"]: row["state"] for row in status["listeners"]} == {
         "local": "open",
         "socket": "open",
-        "mesh": "open",
+        "mesh": "closed",
     }
     assert status["node"]["id"] == node.ready.node_id
 

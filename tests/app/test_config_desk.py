@@ -93,8 +93,11 @@ def test_what_decides_who_reaches_the_node_is_the_owners() -> None:
         "mesh.host",
         "mesh.port",
         "models.dir",
+        "swarm.bootstrap",
         "swarm.hosts",
         "swarm.port",
+        "swarm.public",
+        "swarm.public_port",
         "swarm.tracker",
         "swarm.tracker_port",
     }

@@ -71,10 +71,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.service = EngineService(
-            self.place,  # type: ignore[arg-type]
+            self.place,
             self.present,
             lambda: self.settings,
-            lambda: self.company(),
+            lambda: self.company(),  # noqa: PLW0108  (a test changes it)
             self._refresh,
         )
         self.service.changed = lambda: self.ports.append(self.service.port())
@@ -194,8 +194,7 @@ def test_it_ends_with_the_last_company_and_comes_back_with_the_next() -> None:
             first = await world.runs()
             world.company = lambda: False
             world.service.poke()
-            await world.until(lambda: world.service.engine() is None)
-            assert first.port == 0
+            await world.until(lambda: world.service.engine() is None and not first.port)
             world.company = lambda: True
             world.service.poke()
             assert await world.runs() is not first
@@ -387,14 +386,7 @@ def test_a_library_that_could_not_be_looked_at_is_looked_at_again() -> None:
     asyncio.run(story())
 
 
-@dataclass(eq=False)
-class Told:
-    """An engine that only remembers its limits."""
-
-    limits: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-
-
-def test_limits_hold_as_soon_as_they_are_set(tmp_path: Path) -> None:
+def test_limits_hold_as_soon_as_they_are_set() -> None:
     """Seen in what the engine itself goes by."""
 
     async def story() -> None:
@@ -402,7 +394,7 @@ def test_limits_hold_as_soon_as_they_are_set(tmp_path: Path) -> None:
             engine = await world.runs()
 
             def limits() -> tuple[int, int]:
-                session = engine._session  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+                session = engine._session  # pyright: ignore[reportPrivateUsage]
                 assert session is not None
                 found: Any = session.get_settings()
                 return found["download_rate_limit"], found["upload_rate_limit"]
@@ -428,7 +420,7 @@ def test_an_end_in_the_middle_of_a_start_leaves_no_engine_behind() -> None:
         async with living(company=company) as world:
             await world.until(asked.is_set)
             ending = asyncio.create_task(world.tree.stop("enough"))
-            await world.until(lambda: world.service._over)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            await world.until(lambda: world.service._over)  # pyright: ignore[reportPrivateUsage]
             free.set()
             await ending
             await world.until(lambda: not swarm_threads())
@@ -470,7 +462,7 @@ def test_a_fault_that_nobody_foresaw_ends_it_whole_and_the_tree_begins_it_again(
     asyncio.run(story())
 
 
-def test_a_fault_in_letting_in_is_not_passed_over(tmp_path: Path) -> None:
+def test_a_fault_in_letting_in_is_not_passed_over() -> None:
     """Or who was removed would stay in for as long as the node runs."""
 
     async def story() -> None:

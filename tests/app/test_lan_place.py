@@ -27,7 +27,7 @@ ETH = Nic("eth0", "192.168.7.2", 24, "192.168.7.255")
 
 
 def place(**settings: object) -> NodePlace:
-    return NodePlace(lambda: Settings(**settings), lambda: 7080, lambda: 7081)  # type: ignore[arg-type]
+    return NodePlace(lambda: Settings(**settings), lambda: 7080, lambda: 7081)
 
 
 def neighbour(node: str, address: str, swarm_port: int = 7081, mesh_port: int = 7080) -> Neighbour:

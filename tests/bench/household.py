@@ -132,7 +132,7 @@ class House:
 
     def pull(self, *machines: VillageNode) -> Spent:
         """Each pulls from the household, and has forgotten it afterwards."""
-        spent = at_once(machines, [sys.executable, "-m", "thorp", "pull", REF])
+        spent = at_once(machines, [sys.executable, "-m", "thorp", "pull", REF, "--from", "lan"])
         for one in machines:
             one.told("models", "rm", REF, "--yes")
         os.sync()  # what one way has left to be written is not the burden of the next

@@ -16,9 +16,12 @@ from thorp.models.bundle import manifest_text
 from thorp.models.hashing import Pieces
 from thorp.models.receipts import parse_receipt, receipt_data
 from thorp.net.hygiene import HttpLimits
-from thorp.swarm.recipes import household_torrent
+from thorp.swarm.merkle import Leaves
+from thorp.swarm.recipes import household_torrent, public_torrent
 from thorp.wire.canonical import NotCanonicalError, canonical_bytes
 from thorp.wire.faults import Fault
+from thorp.wire.publication import Publication, SignedPublication, sign_publication, verify_publication
+from thorp.wire.shared import SharedFile, SharedModel
 
 FOLDER = ROOT / "docs/protocol"
 [VECTORS] = [
@@ -100,6 +103,35 @@ def test_the_torrent_of_a_file_is_as_written() -> None:
     assert made.infohash.hex() == vector["infohash"]
     assert b'{"format":"gguf","model_id":"mistral:7b:instruct:q4_k_m","revision":"0' in made.content
     assert b"10:created by4:bt/1" in made.content
+
+
+def test_the_torrent_for_everybody_is_as_written() -> None:
+    file, vector = MODELS["json vectors"]["torrent"], MODELS["json vectors"]["public_torrent"]
+    leaves = Leaves()
+    leaves.update((file["repeated"] * (file["length"] // len(file["repeated"]))).encode())
+    tree = leaves.digest()
+    made = public_torrent(file["name"], file["length"], bytes.fromhex(file["pieces"]), tree, card=file["card"])
+
+    assert (tree.root.hex(), tree.layer.hex()) == (vector["pieces_root"], vector["piece_layer"])
+    assert made.infohash_v2 is not None
+    assert (made.infohash.hex(), made.infohash_v2.hex()) == (vector["infohash"], vector["infohash_v2"])
+
+
+def test_a_manifest_is_as_written() -> None:
+    given: dict[str, Any] = dict(MODELS["json manifest"])
+    key = NodeKey(bytes.fromhex(given.pop("seed")))
+    signed = SignedPublication.model_validate_json(json.dumps(given))
+    page = (FOLDER / "models.md").read_text(encoding="utf-8")
+
+    assert sign_publication(verify_publication(signed), key) == signed
+    assert [name for name in Publication.model_fields if f"`{name}`" not in page] == []
+
+
+def test_a_list_of_models_has_the_fields_as_written() -> None:
+    page = (FOLDER / "household.md").read_text(encoding="utf-8")
+
+    assert [name for name in SharedModel.model_fields if f"`{name}`" not in page] == []
+    assert f"`{{{', '.join(SharedFile.model_fields)}}}`" in page
 
 
 def test_the_revision_of_what_came_from_no_hub_is_as_written() -> None:

@@ -17,7 +17,7 @@ from thorp.testing.process import until
 from thorp.testing.village import Village
 
 PIECE: Final = 16 * MIB
-SWARM_PORT: Final = 7081
+MESH_PORT, SWARM_PORT = 7080, 7081
 HELLO: Final = b"\x13BitTorrent protocol"  # how every BitTorrent connection begins that is not encrypted
 NO_TORRENTS: Final = f"tcp dport {SWARM_PORT} drop"
 
@@ -64,6 +64,16 @@ def hits(node: VillageNode, words: str) -> list[Row]:
     return node.process.owner().request("GET", path).data["results"]
 
 
+def fetched(node: VillageNode, ref: str) -> Row:
+    """`thorp pull`, to its end; answers with its transfer."""
+    ended = node.thorp("pull", ref)
+    if ended.returncode:
+        raise AssertionError(ended.stderr)
+    newest = max(node.told("transfers")["transfers"], key=lambda one: one["id"])
+    assert newest["ref"].startswith(ref)
+    return newest
+
+
 def begin(node: VillageNode, model: Stocked | str, **more: object) -> str:
     """A pull at a node, which goes on meanwhile; its id."""
     ref = model if isinstance(model, str) else model.ref
@@ -91,6 +101,18 @@ def until_came(node: VillageNode, number: str, count: int) -> Row:
         return row if row["done"] >= count or row["state"] not in WORKING else None
 
     row = until(far, f"{count} bytes came")
+    assert row["state"] in WORKING, row
+    return row
+
+
+def until_noted(node: VillageNode, number: str, count: int) -> Row:
+    """A transfer once so many bytes of it are here in whole pieces; it must not be over by then."""
+
+    def far() -> Row | None:
+        row = transfer(node, number)
+        return row if sum(row["by_source"].values()) >= count or row["state"] not in WORKING else None
+
+    row = until(far, f"pieces of {count} bytes came")
     assert row["state"] in WORKING, row
     return row
 

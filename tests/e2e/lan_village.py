@@ -77,7 +77,7 @@ def pull(node: VillageNode, *words: str) -> Row:
 
 def drop(node: VillageNode, ref: str = REF) -> None:
     """Have a node without the model again, if it has it."""
-    if receipts(node):
+    if ref.partition(":")[0] in {one["repo"] for one in receipts(node)}:
         ended = node.thorp("models", "rm", ref, "--yes")
         if ended.returncode:
             raise AssertionError(ended.stderr)

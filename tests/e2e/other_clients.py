@@ -17,6 +17,8 @@ given, folder, own, address, port = sys.argv[1:6]
 session = lt.session({
     "listen_interfaces": own + ":6881", "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "enable_dht": False, "alert_mask": lt.alert.category_t.all_categories, "min_reconnect_time": 1,
+    "max_failcount": 30,
+    "enable_outgoing_utp": sys.argv[6] == "utp", "peer_connect_timeout": 3 if sys.argv[6] == "utp" else 15,
 })
 params = lt.parse_magnet_uri(given) if given.startswith("magnet:") else lt.load_torrent_file(given)
 params.save_path = folder
@@ -59,10 +61,12 @@ def transmission(machine: Machine, url: str, name: str, content: bytes) -> None:
     running.wait(PATIENCE)
 
 
-def libtorrent(machine: Machine, given: str, folder: Path, peer: tuple[str, int]) -> "Popen[bytes]":
+def libtorrent(
+    machine: Machine, given: str, folder: Path, peer: tuple[str, int], *, utp: bool = False
+) -> "Popen[bytes]":
     """Fetch what a magnet or a `.torrent` file means, from this peer."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = (given, str(folder), machine.address, peer[0], str(peer[1]))
+    told = (given, str(folder), machine.address, peer[0], str(peer[1]), "utp" if utp else "tcp")
     return machine.begin([sys.executable, "-c", _LIBTORRENT, *told])
 
 

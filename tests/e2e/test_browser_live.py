@@ -83,12 +83,12 @@ def test_a_change_that_needs_a_restart_says_so_until_it_is_taken_back(chromium: 
         put(house, "local.port", 18737)
         expect(waiting).to_contain_text("One setting waits for a restart: local.port")
         expect(waiting).to_contain_text("thorp down")
-        put(house, "mesh.port", 17080)
+        put(house, "models.dir", "/elsewhere")
         expect(waiting).to_contain_text("2 settings wait for a restart:")
         assert in_step(page, house)
         picture(page, "home-needs-restart")
         put(house, "local.port", 0)
-        take_back(house, "mesh.port")
+        take_back(house, "models.dir")
         expect(waiting).to_have_count(0)
         assert still_the_same()
 
@@ -101,9 +101,9 @@ def test_all_this_comes_over_one_stream_and_a_key_made_meanwhile_is_not_in_the_p
         asked = list(visit.asked)
         key = house.key("node:read", name="for a lamp")
         assert house.owner().request("DELETE", f"/api/v1/keys/{key['id']}").status == 200
-        put(house, "mesh.port", 17080)  # told after the two changes of the key
-        expect(page.locator(".chip")).to_have_text("mesh.port")
-        take_back(house, "mesh.port")
+        put(house, "models.dir", "/elsewhere")  # told after the two changes of the key
+        expect(page.locator(".chip")).to_have_text("models.dir")
+        take_back(house, "models.dir")
         expect(page.locator(".chip")).to_have_count(0)
         timer = page.get_by_role("timer")
         before = timer.inner_text()

@@ -74,7 +74,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     """A node with everything at once that makes a page long: a long name, a restart to do, an open way in."""
     home = tmp_path_factory.mktemp("reach") / "n"
     with running_node(home) as node:
-        for key, value in (("node.name", LONG_NAME), ("mesh.port", 17080), ("mesh.host", "127.0.0.1")):
+        for key, value in (("node.name", LONG_NAME), ("models.dir", "/elsewhere"), ("swarm.encrypt", True)):
             assert node.owner().request("PUT", f"/api/v1/config/{key}", {"value": value}).status == 200
         assert node.owner().request("POST", "/api/v1/exposure", {"host": "127.0.0.1", "port": 0}).status == 201
         yield node

@@ -83,13 +83,17 @@ def test_every_example_works_at_the_command_line(node: NodeProcess) -> None:
 def test_examples_are_missing_only_where_they_would_change_something() -> None:
     silent = {capability.name for capability in ALL if not capability.examples}
     about_something_that_must_be_there = {"library.show", "library.verify", "model.resolve", "transfer.show"}
-    assert silent - about_something_that_must_be_there == {
+    between_parts = {"lan.heads", "lan.torrent", "model.blob", "model.heads", "model.torrent"}
+    assert silent - about_something_that_must_be_there - between_parts == {
         "config.reload",
         "config.set",
         "config.unset",
         "exposure.close",
         "exposure.open",
         "keys.revoke",
+        "lan.invite",
+        "lan.join",
+        "lan.remove",
         "library.alias",
         "library.import",
         "library.prune",
@@ -99,6 +103,8 @@ def test_examples_are_missing_only_where_they_would_change_something() -> None:
         "library.unalias",
         "login.code",
         "model.pull",
+        "model.share",
+        "model.unshare",
         "node.stop",
         "sessions.end",
         "transfer.cancel",
@@ -122,7 +128,9 @@ def test_what_is_declared_is_listed_described_and_reachable(node: NodeProcess) -
         assert operation["x-capability"] == capability.id
         assert operation["x-schema-hash"] == capability.schema_hash()
     routed = {route.capability.id: route for route in EVERY_ROUTE if isinstance(route, NounRoute)}
-    assert declared.keys() - routed.keys() == {"node.echo@1.0"}  # for trying out a connection; it has no noun
+    # One is for trying out a connection, the others are what models and mesh ask each other; they have no noun.
+    between_parts = {"lan.heads@1.0", "lan.torrent@1.0", "model.blob@1.0", "model.heads@1.0", "model.torrent@1.0"}
+    assert declared.keys() - routed.keys() == {"node.echo@1.0", *between_parts}
     for route in routed.values():
         assert route.method.lower() in described[route.path.replace(":path}", "}")]
 
@@ -131,7 +139,12 @@ def test_what_is_declared_is_listed_described_and_reachable(node: NodeProcess) -
 def test_a_noun_and_its_capability_have_one_floor(route: NounRoute, shared: NodeProcess) -> None:
     """A key that lacks the scope is refused in both spellings, before anything happens."""
     key = shared.over_tcp(shared.key("inference")["key"])
-    path = route.path.replace("{id}", "k0").replace("{key}", "local.port").replace("{ref:path}", "org/repo")
+    path = (
+        route.path.replace("{id}", "k0")
+        .replace("{key}", "local.port")
+        .replace("{ref:path}", "org/repo")
+        .replace("{node}", "attic")
+    )
     body = None if route.method == "GET" else {}
     noun = key.request(route.method, path, body)
     by_name = key.request("POST", f"/api/v1/call/{route.capability.id}", {})

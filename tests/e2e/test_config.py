@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from thorp.testing.process import DidNotStartError, NodeProcess, free_port, run_thorp, running_node, start_node
+from thorp.testing.process import QUIET, DidNotStartError, NodeProcess, free_port, run_thorp, running_node, start_node
 
 BY_HAND = """\
 # my house
@@ -45,7 +45,7 @@ def answer_to(node: NodeProcess, host: str) -> int:
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "[local]\n[logs]\n"])
 def test_an_empty_file_works(home: Path, text: str) -> None:
     file = written(home, text)
-    with running_node(home) as node:
+    with running_node(home, **dict.fromkeys(QUIET, "")) as node:
         rows = node.owner().request("GET", "/api/v1/config").data["settings"]
     assert {row["origin"] for row in rows if row["key"] != "local.port"} == {"default"}
     assert file.read_text() == text
@@ -165,18 +165,19 @@ def test_a_veto_leaves_file_and_node_as_they_were(home: Path) -> None:
         assert same.stderr.startswith(f"Nothing was changed: `local.expose_port` {port} is `local.port` too")
         taken = node.owner().request("PUT", "/api/v1/config/local.expose_host", {"value": "203.0.113.7"})
         assert taken.data["error"]["code"] == "net.no_such_address"  # not objected to, but could not be followed
-        assert [row["address"].rpartition(":")[0] for row in node.status()["listeners"]][-1] == "https://127.0.0.2"
+        [exposed] = [row["address"] for row in node.status()["listeners"] if row["kind"] == "exposed"]
+        assert exposed.rpartition(":")[0] == "https://127.0.0.2"
         assert all_of(node)[0] == before[0]
         assert all_of(node)[2] == before[2]
 
 
 def test_a_file_edited_by_hand_counts_after_a_reload_and_not_before(node: NodeProcess) -> None:
     watched = node.watch()
-    node.paths.config_file.write_text('[node]\nname = "loft"\n[mesh]\nport = 7099\n')
+    node.paths.config_file.write_text('[node]\nname = "loft"\n[models]\ndir = "/elsewhere"\n')
     assert node.status()["node"]["name"] != "loft"
     answer = node.owner().request("POST", "/api/v1/config/reload")
     assert (answer.status, answer.data["applied"]) == (200, ["node.name"])
-    assert answer.data["needs_restart"] == ["mesh.port"]
+    assert answer.data["needs_restart"] == ["models.dir"]
     assert watched.change("config.changed")["keys"] == ["node.name"]
     assert node.status()["node"]["name"] == "loft"
 

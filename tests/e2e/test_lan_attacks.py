@@ -1,8 +1,7 @@
-"""Strangers, liars and floods beside a household of real nodes: nothing accepted, nobody kept from anything, counted."""
+"""Strangers, liars and floods beside a household of real nodes: nothing accepted, nobody kept from it, counted."""
 
 import hashlib
 import json
-import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
@@ -30,6 +29,7 @@ from tests.e2e.lan_village import (
     begin_at,
     drop,
     household,
+    join,
     meet,
     neighbours,
     pull,
@@ -44,7 +44,7 @@ from thorp.testing.process import until
 from thorp.testing.village import Village
 from thorp.wire.announce import LanKey
 
-pytestmark = [pytest.mark.network, pytest.mark.needs("ip", "tc", "nft", "tcpdump", "aria2c")]
+pytestmark = [pytest.mark.network, pytest.mark.needs("ip", "tc", "nft", "tcpdump", "aria2c", "faketime")]
 
 BITTORRENT = b"\x13BitTorrent protocol"
 # What the engine of a household never says: DHT, its answers, PEX, LSD, UPnP, a tracker's announce.
@@ -53,8 +53,8 @@ SEARCHING = (b"d1:ad2:id20:", b"d1:rd2:id20:", b"ut_pex", b"BT-SEARCH", b"M-SEAR
 
 @pytest.fixture(scope="module")
 def village() -> Iterator[Village]:
-    """a, b and c are a household, and a and b have the model; d is a node of its own, and x nobody's. No hub."""
-    with household(apart=("d",)) as made:
+    """a, b and c are a household, and a and b have the model; d and e are others, and x is nobody's. No hub."""
+    with household(apart=("d", "e")) as made:
         pull(made.node("b"))
         made.cut_hub()
         yield made
@@ -77,12 +77,14 @@ def c(village: Village) -> VillageNode:
 
 @pytest.fixture
 def d(village: Village) -> Iterator[VillageNode]:
-    """The fourth node, new each time."""
-    node = village.node("d")
-    node.start()
-    yield node
-    node.stop()
-    shutil.rmtree(node.home)
+    """A fourth node, which is a household with a fifth."""
+    both = village.node("d"), village.node("e")
+    for node in both:
+        node.start()
+    join(*both)
+    yield both[0]
+    for node in both:
+        node.stop()
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def test_E57_a_fourth_node_without_the_secret_is_nobody_to_the_house_and_gets_no
     counts(d, "seal", 0)
     assert known(a) == {"b", "c"}
     assert known(b) == {"a", "c"}
-    assert known(d) == set()
+    assert known(d) <= {"e"}
     ended = d.thorp("pull", REF)
     assert (ended.returncode != 0, ended.stdout) == (True, "")
     assert receipts(d) == []
@@ -337,10 +339,13 @@ def test_E76_household_torrents_touch_no_dht_no_pex_and_no_tracker(
     village: Village, a: VillageNode, b: VillageNode, c: VillageNode
 ) -> None:
     drop(c)
+    c.stop()
+    c.start()  # it may remember a torrent that led to wrong bytes
+    meet((a, b, c))
     village.restore_hub()
     try:
         with village.capture() as capture:
-            assert pull(c)["state"] == "done"
+            assert pull(c, REF, "--from", "lan")["state"] == "done"
             meet((a, b, c))
     finally:
         village.cut_hub()

@@ -84,8 +84,9 @@ def test_E64_a_machine_that_is_not_listed_gets_nothing(house: House, tmp_path: P
         assert (status, b"Ask the owner" in said, house.node.address.encode() in said) == (403, True, False)
     assert aria2(house.other, house.url).returncode != 0
     (tmp_path / "t").write_bytes(torrent)
-    fetching = libtorrent(house.other, str(tmp_path / "t"), tmp_path / "got", (house.node.address, 7081))
-    assert over(fetching) == "cut"
+    peer = (house.node.address, 7081)
+    for utp in (False, True):
+        assert over(libtorrent(house.other, str(tmp_path / "t"), tmp_path / "got", peer, utp=utp)) == "cut"
     assert not (tmp_path / "got" / FILE).exists()
 
 

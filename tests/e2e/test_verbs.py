@@ -11,8 +11,9 @@ import pytest
 
 from tests.e2e.pulls import MANY, MIB, ONE, a_model, fill, followed, stock
 from thorp.cli.table import COMMANDS, Entry, Twin
+from thorp.net.blocking import BlockingClient
 from thorp.testing.hub import FakeHub
-from thorp.testing.process import NodeProcess, running_node
+from thorp.testing.process import QUIET, NodeProcess, running_node
 from thorp.web.routes import EVERY_ROUTE
 from thorp.web.table import NounRoute, RawRoute
 
@@ -20,6 +21,7 @@ CALLS: Final = re.compile(r'thorp_calls_total\{capability="(?P<id>[^"]+)"\}')
 
 # Routes of the API that no verb stands for, and why.
 NO_VERB: Final[dict[Twin, str]] = {
+    ("GET", "/api/v1/health"): "for programs that watch; `thorp status` says more",
     ("GET", "/api/v1/node"): "a part of what `thorp status` shows",
     ("GET", "/api/v1/claim"): "the dashboard asks it; `thorp status` says it, too",
     ("POST", "/api/v1/claim"): "a browser's way in; the command line is the owner already",
@@ -82,6 +84,32 @@ def a_session(node: NodeProcess) -> tuple[str, ...]:
 
 
 LARGE: Final = "slow/Large-1B-GGUF"
+OTHER: Final = "other"  # the home of a second node, beside that of the first
+FAR: Final = "far"  # of a third one, with a household of its own
+MEETS: Final = {**QUIET, "THORP_LAN_ENABLED": "true"}  # but on loopback only
+
+
+def owner_of(node: NodeProcess, home: str) -> BlockingClient:
+    """The owner of a node beside this one."""
+    return BlockingClient.unix(node.home.parent / home / "run/api.sock")
+
+
+def a_member(node: NodeProcess) -> tuple[str, ...]:
+    """The second node, once it is in the household of the first."""
+    link, other = link_of(node.owner()), owner_of(node, OTHER)
+    joined = other.request("POST", "/api/v1/lan/join", {"link": link, "yes": True})
+    assert joined.status == 200, joined
+    return (other.request("GET", "/api/v1/lan").data["node"], "--yes")
+
+
+def a_link(node: NodeProcess) -> tuple[str, ...]:
+    return (link_of(owner_of(node, FAR)), "--yes")
+
+
+def link_of(owner: BlockingClient) -> str:
+    made = owner.request("POST", "/api/v1/lan/invites")
+    assert made.status == 201, made
+    return made.data["link"]
 
 
 def a_ref(node: NodeProcess) -> tuple[str, ...]:
@@ -130,6 +158,12 @@ USES: Final = {
     "keys create": Use(("kitchen",)),
     "keys list": Use(),
     "keys revoke": Use(prepare=a_key),
+    "lan": Use(),
+    "lan invite": Use(),
+    "lan join": Use(prepare=a_link, beside=frozenset({"model.heads@1.0"})),
+    "lan peers": Use(),
+    "lan remove": Use(prepare=a_member),
+    "lan status": Use(),
     "models": Use(),
     "models alias": Use(("swift",), prepare=a_ref),
     "models import": Use(prepare=a_folder),
@@ -144,6 +178,8 @@ USES: Final = {
     "open": Use(("--print",)),
     "pull": Use((f"{MANY}:q2_k",), beside=frozenset({"transfer.list@1.0"})),
     "search": Use(("mistral",)),
+    "share": Use(prepare=a_ref),
+    "unshare": Use(prepare=a_ref),
     "sessions end": Use(prepare=a_session),
     "sessions list": Use(),
     "status": Use(),
@@ -173,7 +209,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     with FakeHub() as hub:
         fill(hub, stock(folder))
         hub.add(LARGE, {"Large-1B-Q4_K_M.gguf": a_model(folder, "Large-1B-Q4_K_M.gguf", 64 * MIB)})
-        with running_node(tmp_path_factory.mktemp("shared") / "n", HF_ENDPOINT=hub.url) as node:
+        home = tmp_path_factory.mktemp("shared") / "n"
+        with (
+            running_node(home, HF_ENDPOINT=hub.url, **MEETS) as node,
+            running_node(home.with_name(OTHER), **MEETS),
+            running_node(home.with_name(FAR), **MEETS),
+        ):
             yield node
 
 
@@ -185,7 +226,10 @@ def called(node: NodeProcess) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    "entry", [one for one in COMMANDS if one.twins and one.path != "down"], ids=lambda one: one.path
+    "entry",
+    # Who joins another household decides nothing any more, so that comes last.
+    sorted((one for one in COMMANDS if one.twins and one.path != "down"), key=lambda one: one.path == "lan join"),
+    ids=lambda one: one.path,
 )
 def test_a_verb_really_calls_its_twins(entry: Entry, shared: NodeProcess) -> None:
     use = USES[entry.path]
@@ -200,7 +244,7 @@ def test_a_verb_really_calls_its_twins(entry: Entry, shared: NodeProcess) -> Non
     wanted = {behind.get(twin, use.calls) for twin in entry.twins}
     done = set(called(shared) - before)
     assert wanted <= done
-    looked_at_before_asking = {"keys.list@1.0", "sessions.list@1.0", "node.status@1.0", *use.beside}
+    looked_at_before_asking = {"keys.list@1.0", "sessions.list@1.0", "node.status@1.0", "lan.heads@1.0", *use.beside}
     assert done - wanted <= looked_at_before_asking
 
 

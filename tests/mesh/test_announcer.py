@@ -15,7 +15,7 @@ from thorp.base.clock import SystemClock, SystemRandomness
 from thorp.identity.ids import NodeId
 from thorp.identity.keys import NodeKey
 from thorp.mesh import plan
-from thorp.mesh.announcer import OFF, Announcer, Surroundings
+from thorp.mesh.announcer import Announcer, Surroundings
 from thorp.mesh.index import Index
 from thorp.mesh.index_types import Circle, Ports, Showing
 from thorp.mesh.types import Around
@@ -102,7 +102,7 @@ class Node:
     shelf: Shelf = field(default_factory=Shelf)
     nics: tuple[Nic, ...] = ()
     shown: Showing = SHOWN
-    enabled: bool = True
+    silent: str = ""
     randomness: object = field(default_factory=SystemRandomness)
     told: asyncio.Queue[Around] = field(default_factory=asyncio.Queue)
 
@@ -125,7 +125,7 @@ class Node:
             nics=lambda: self.nics,
             ports=lambda: Ports(42690, 7080),
             shown=lambda: self.shown,
-            enabled=lambda: self.enabled,
+            silent=lambda: self.silent,
             seqs=self.shelf,
         )
         self.announcer = Announcer(self.key, self.index, self.lan, around, clock=clock, randomness=self.randomness)
@@ -265,14 +265,14 @@ def test_a_port_that_is_taken_does_not_end_the_node_and_is_tried_again(run) -> N
 def test_turned_off_it_neither_speaks_nor_listens_and_turned_on_it_does(run) -> None:
     async def wait() -> None:
         one, other = two()
-        one.enabled = False
+        one.silent = plan.OFF
         async with running(one, other):
             await other.spoke.wait()
             await one.announcer._announce()
             assert not one.lan.is_open
-            assert one.announcer.hearing().why == OFF
+            assert one.announcer.hearing().why == plan.OFF
 
-            one.enabled = True
+            one.silent = ""
             one.announcer.poke()
             assert (await other.told.get()).neighbours[0].node == ME.node_id
             assert (await one.told.get()).neighbours[0].node == ATTIC.node_id

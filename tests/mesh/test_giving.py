@@ -72,6 +72,23 @@ def test_a_file_that_shrinks_on_the_way_breaks_off(tmp_path: Path) -> None:
         asyncio.run(give(send, Blob(str(at), 2 * PIECE, shareable=True), b"bytes=100-"))
 
 
+def test_a_file_that_is_not_shared_any_more_breaks_off(tmp_path: Path) -> None:
+    """Whoever gives asks before each piece; what was kept back in the middle goes no further."""
+    (tmp_path / "a").write_bytes(bytes(3 * PIECE))
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def still() -> None:
+        if len(sent) == 2:
+            raise NotSharedError("No.")
+
+    with pytest.raises(NotSharedError):
+        asyncio.run(give(send, Blob(str(tmp_path / "a"), 3 * PIECE, shareable=True), None, still))
+    assert [len(one["body"]) for one in sent[1:]] == [PIECE]
+
+
 def test_files_at_once_are_counted_in_all_and_for_each() -> None:
     counter = Counter(room=3, each=2)
     with counter.one(ANN), counter.one(ANN):

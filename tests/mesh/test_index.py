@@ -7,7 +7,7 @@ import pytest
 
 from tests.mesh.houses import ATTIC, BARN, BOOT, LAN, ME, STRANGER, House, circle, key, packet
 from thorp.mesh import index as limits
-from thorp.mesh.index import Asking
+from thorp.mesh.index import MEMBER_AGAIN_AFTER, Asking
 from thorp.mesh.index_types import Verdict
 from thorp.mesh.types import Around, Neighbour
 from thorp.net import udp
@@ -152,6 +152,16 @@ def test_a_newer_epoch_makes_this_node_ask_for_the_roster(house: House) -> None:
     house.hear(packet(lan=NEXT))
 
     assert house.asked == [("10.0.0.9", 0, None), ("10.0.0.2", 7080, ATTIC.node_id)]
+
+
+def test_E67_a_neighbour_is_asked_again_after_seconds_since_two_removals_may_follow_each_other(house: House) -> None:
+    house.hear(packet(ATTIC))
+    house.hear(packet(lan=NEXT))
+    house.hear(packet(lan=NEXT))
+    house.clock.advance(MEMBER_AGAIN_AFTER)
+    house.hear(packet(lan=NEXT))
+
+    assert house.asked == [("10.0.0.2", 7080, ATTIC.node_id)] * 2
 
 
 def test_E58_a_replayed_packet_is_dropped_after_minutes(house: House) -> None:

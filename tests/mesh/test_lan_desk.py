@@ -38,6 +38,7 @@ class Desk:
     def __init__(self, house: House, number: int) -> None:
         self.node = FakeNode(house, number)
         self.voice = FakeVoice()
+        self.opened = 0  # how often the door for others was asked to be open
         node = self.node
         self.desk = LanDesk(
             node.household,
@@ -50,7 +51,11 @@ class Desk:
             node.clock,
             lambda: "a notice",
             lambda content, infohash: content == TORRENT and infohash == "c" * 40,
+            self.open_door,
         )
+
+    async def open_door(self) -> None:
+        self.opened += 1
 
     def ask(self, what: str, principal: Principal | None = None, **asked: object) -> Any:
         async def run() -> object:
@@ -142,13 +147,24 @@ def test_a_household_with_others_is_left_only_on_an_explicit_word(house: House, 
     assert other.node.household.is_member(third.node.id)
 
 
-def test_nobody_joins_where_it_is(founder: Desk, other: Desk) -> None:
+def test_nobody_joins_its_own_household(founder: Desk, other: Desk) -> None:
     link = founder.ask("invite").link
     other.ask("join", link=link)
 
-    for desk in (founder, other):
-        with pytest.raises(AlreadyInError):
-            desk.ask("join", link=link)
+    with pytest.raises(AlreadyInError):
+        founder.ask("join", link=link)
+    assert founder.opened == 1
+
+
+def test_who_was_removed_and_does_not_know_it_comes_back_by_a_new_invite(founder: Desk, other: Desk) -> None:
+    other.ask("join", link=founder.ask("invite").link)
+    founder.ask("remove", node="node-2")
+    assert other.node.household.standing.roster.epoch == 1
+
+    answer = other.ask("join", link=founder.ask("invite").link)
+    assert (answer.members, answer.left) == (2, None)
+    assert founder.node.household.is_member(other.node.id)
+    assert other.node.household.standing.roster == founder.node.household.standing.roster
 
 
 def test_56_a_link_that_is_none_changes_nothing(founder: Desk, other: Desk) -> None:

@@ -1,5 +1,6 @@
 """Household engines on addresses of loopback as neighbours of one partial, and engines that only say so."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from thorp.models.fetching import Pace
 from thorp.models.hashing import Hashes
-from thorp.models.partial import BLOCK, Partial
+from thorp.models.partial import BLOCK, Partial, read_note
 from thorp.models.swarming import Download, SwarmFetch, Swarming
 from thorp.models.types import SourceKind, Wanted
 from thorp.swarm.download import Standing
@@ -48,6 +49,15 @@ def count_of(data: bytes) -> int:
     return -(-len(data) // PIECE)
 
 
+DATA = some_bytes(49)
+WRONG = spoiled(DATA)
+SIZE, PIECES, EACH = len(DATA), 4, PIECE // BLOCK
+RIGHT, LIE = torrent_for(DATA), torrent_for(WRONG)
+SHORTER = torrent_for(DATA[:-1])
+ALL = Pace(ranges=2, pauses=(0.01,) * 3, mix="always")
+SOON = replace(ALL, mix="auto")
+
+
 @dataclass(eq=False)
 class Village:
     """An engine of ours, and others that members run."""
@@ -56,8 +66,8 @@ class Village:
     here: Engine
     others: list[tuple[str, Engine]] = field(default_factory=list[tuple[str, Engine]])
 
-    def neighbour(self, data: bytes, torrent: bytes) -> Engine:
-        """Another member that hands this out."""
+    def neighbour(self, data: bytes, torrent: bytes, has: Collection[int] | None = None) -> Engine:
+        """Another member that hands this out, or only these pieces, because it has no more of it yet."""
         address = f"127.0.0.{len(self.others) + 4}"
         at = self.top / address / "blob"
         at.parent.mkdir()
@@ -66,7 +76,10 @@ class Village:
         engine.open_to([HERE])
         engine.start()
         self.others.append((address, engine))
-        engine.seed(torrent, at)
+        if has is None:
+            engine.seed(torrent, at)
+        else:
+            engine.fetch(torrent, at, [piece in has for piece in range(count_of(data))])
         self.here.open_to([one for one, _ in self.others])
         return engine
 
@@ -137,6 +150,9 @@ class Watched:
         self.swarm.left_out.append(frozenset(pieces))
         self.real.leave_out(pieces)
 
+    def prefer(self, pieces: Collection[int]) -> None:
+        self.real.prefer(pieces)
+
     def standing(self) -> Standing:
         found = self.real.standing()
         self.swarm.step(found)
@@ -177,6 +193,9 @@ class ScriptedDownload:
 
     def leave_out(self, pieces: Collection[int]) -> None:
         """Its peers send nothing anyway."""
+
+    def prefer(self, pieces: Collection[int]) -> None:
+        """Neither in this order."""
 
     def standing(self) -> Standing:
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -280,3 +299,47 @@ class Case:
         self, partial: Partial, swarm: RealSwarm | ScriptedSwarm, *helpers: FakeSource, pace: Pace = PACE
     ) -> Hashes | None:
         return self.fetch(partial, swarm, *helpers, pace=pace).run(lambda: None)
+
+
+def hashes_of(data: bytes) -> Hashes:
+    return Hashes(hashlib.sha256(data).hexdigest(), "", piece_hashes(data), len(data))
+
+
+def blocks_of(*pieces: int) -> tuple[int, ...]:
+    return tuple(block for piece in pieces for block in range(piece * EACH, min(49, (piece + 1) * EACH)))
+
+
+def note_of(case: Case) -> dict[str, object]:
+    return read_note(case.folder) or {}
+
+
+def count_here(here: object) -> int:
+    assert isinstance(here, list)
+    return sum(end - first for first, end in here)
+
+
+def here_and_right(case: Case) -> int:
+    """How many blocks a clean note says are here; every one of them has the right bytes."""
+    note, data = note_of(case), (case.folder / "data").read_bytes()
+    assert note["in_engine"] is False
+    spans = note["here"]
+    assert isinstance(spans, list)
+    for first, end in spans:
+        assert data[first * BLOCK : end * BLOCK] == case.data[first * BLOCK : end * BLOCK]
+    return count_here(spans)
+
+
+def when_any(act: Callable[[], object]) -> Callable[[Standing], None]:
+    """Act at a look at which a piece is here."""
+
+    def step(standing: Standing) -> None:
+        if any(standing.have):
+            act()
+
+    return step
+
+
+def claiming(final: bytes | Exception) -> ScriptedDownload:
+    """An engine that says it has pieces of which it wrote nothing, and then fails."""
+    has = [1, 1] + [0] * (PIECES - 2)
+    return ScriptedDownload([standing_of(has), standing_of(has, error="broken")], final)

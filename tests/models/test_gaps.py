@@ -41,9 +41,9 @@ class Engine(ScriptedDownload):
 
 def filled(*sources: ByteSource, most: int = 4, pace: object = PACE, looks: tuple[object, ...] = ()) -> Engine:
     """What an engine was given by the time it had so much, or nobody could bring more."""
-    gaps = Gaps(WANTED, READ, sources, pace)  # type: ignore[arg-type]
+    gaps = Gaps(WANTED, READ, sources, pace)
     for look in looks:
-        gaps.look(look)  # type: ignore[arg-type]
+        gaps.look(look)
     engine = Engine(gaps, most)
     gaps.fill(engine)
     return engine
@@ -78,27 +78,34 @@ def test_what_sending_neighbours_are_at_is_theirs_and_so_is_the_last() -> None:
     gaps = Gaps(WANTED, READ, [FakeSource(DATA)], PACE)
     gaps.look(at_work)
 
-    assert [gaps._next() for _ in range(3)] == [2, 1, None]  # noqa: SLF001  (what a thread asks first)
-    assert gaps.ours() == {1, 2}
+    assert [gaps._next() for _ in range(3)] == [2, 1, None]
+    assert gaps.ours() == frozenset()  # an engine that wants one piece more would hang up after it
+
+
+def test_the_last_piece_is_theirs_while_they_send_even_before_they_begin_it() -> None:
+    gaps = Gaps(WANTED, READ, [FakeSource(DATA)], PACE)
+    gaps.look(standing_of([1, 1, 0, 1], peers=(SENDING,)))
+
+    assert gaps._next() is None
 
 
 def test_pieces_are_left_to_others_only_while_neighbours_have_something_else_to_do() -> None:
     gaps = Gaps(WANTED, READ, [FakeSource(DATA)], PACE)
-    gaps.look(standing_of([1, 1, 0, 0]))
+    gaps.look(standing_of([1, 0, 0, 0]))
     assert gaps.ours() == frozenset()
-    gaps._next()  # noqa: SLF001
+    gaps._next()
     assert gaps.ours() == {3}
-    gaps._next()  # noqa: SLF001
+    gaps._next()
     assert gaps.ours() == frozenset()
 
 
 def test_neighbours_that_sent_nothing_for_a_while_keep_nothing() -> None:
     gaps = Gaps(WANTED, READ, [FakeSource(DATA)], PACE)
     gaps.look(standing_of([1, 1, 1, 0], wanted=frozenset({3}), peers=(SENDING,)))
-    assert gaps._next() is None  # noqa: SLF001
+    assert gaps._next() is None
     for _ in range(round(SILENCE / 0.15) + 1):
         gaps.look(standing_of([1, 1, 1, 0], wanted=frozenset({3})))
-    assert gaps._next() == 3  # noqa: SLF001
+    assert gaps._next() == 3
 
 
 def test_several_threads_never_fetch_the_same_piece() -> None:

@@ -31,7 +31,7 @@ class FakeEngine:
     refuses: Sequence[bytes] = ()
     handed: dict[bytes, tuple[bytes, Path]] = field(default_factory=dict[bytes, tuple[bytes, Path]])
     told: list[str] = field(default_factory=list[str])
-    fetched: list[tuple[bytes, Path, Sequence[bool] | None, bool]] = field(default_factory=list)  # type: ignore[type-arg]
+    fetched: list[tuple[bytes, Path, Sequence[bool] | None, bool]] = field(default_factory=list)
 
     def seed(self, torrent: bytes, at: Path) -> None:
         if torrent in self.refuses:
@@ -58,7 +58,7 @@ def swarm_of(
     return HouseholdSwarm(
         lambda: engine,
         neighbours or around(),
-        shared,  # type: ignore[arg-type]
+        shared,
         lambda: (("127.0.0.9", 7),),
     )
 

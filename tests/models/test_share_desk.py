@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from thorp.models.layout import PUBLICATION, UNSHARED
 from thorp.models.library import Library
 from thorp.models.own_folder import NotOnlyFilesError
 from thorp.models.publish import Publisher, own_manifest, public_seeds
-from thorp.models.publish_plan import NotShareableError, OwnersAloneError, ShareWordsError
+from thorp.models.publish_plan import NotShareableError, OwnersAloneError, PublicOffError, ShareWordsError
 from thorp.models.receipts import Origin
 from thorp.models.share_desk import NoSeeding, ShareDesk, scratch, share_offers
 from thorp.models.stores import Stores
@@ -105,6 +105,15 @@ def test_a_model_is_shared_and_kept_back_again(house: House) -> None:
     answer = house.ask("model.unshare", ref="org/repo")
     assert (answer["was_public"], house.engines.seen) == (True, [1, 0])
     assert house.told == [(receipt.model_id,)] * 2
+
+
+def test_everybody_gets_nothing_while_the_owner_hands_nothing_out(house: House) -> None:
+    an_artifact(house.library, license="mit")
+    house.desk = replace(house.desk, everybody=lambda: False)
+    with pytest.raises(PublicOffError, match=r"thorp config set swarm\.public true"):
+        house.ask("model.share", ref="org/repo", public=True)
+    assert public_seeds(house.library, ME.node_id) == ()
+    assert house.ask("model.share", ref="org/repo")["shared"][0]["magnets"] == []
 
 
 def test_engines_are_told_even_when_it_fails(house: House) -> None:

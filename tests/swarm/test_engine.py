@@ -328,6 +328,17 @@ def test_E76_a_torrent_of_the_household_is_off_dht_pex_and_lsd(swarm, tmp_path):
     assert not flags & words.auto_managed
 
 
+@pytest.mark.parametrize("dht", [True, False])
+def test_a_public_torrent_is_in_the_dht_only_when_its_publisher_wants(swarm, dht):
+    data = swarm.data(2)
+    engine = swarm.engine(FIRST, profile=public((FIRST,), 0, near=True))
+    torrent = swarm.torrent(data)
+    engine.seed(torrent, swarm.file("x", data), dht=dht)
+    flags = dict(engine._handles())[read(torrent).infohash].flags()
+    words = libtorrent.torrent_flags
+    assert (not flags & words.disable_dht, not flags & words.disable_pex) == (dht, True)
+
+
 def test_all_addresses_have_the_one_port(swarm):
     engine = Engine(household((FIRST, SECOND), 0))
     swarm.engines.append(engine)

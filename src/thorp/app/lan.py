@@ -7,21 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.types import ASGIApp
-
 from thorp import __version__
 from thorp.access.live import LiveCalls
 from thorp.app.household_files import HouseholdFiles, SeqFile
 from thorp.app.lan_engine import EngineService
+from thorp.app.lan_listener import MeshListenerService
 from thorp.app.lan_place import SETTLES, Asking, LanFiles, NodePlace, Present
 from thorp.app.lan_tracker import House, TrackerService
 from thorp.app.paths import Paths
-from thorp.app.services import close_listener
 from thorp.app.settings import Settings
 from thorp.base.clock import Clock, Randomness
 from thorp.base.errors import IntegrityError, ThorpError
 from thorp.base.fanout import Fanout, SourceEndedError, TooSlowError
-from thorp.base.files import DISK
 from thorp.base.service import Life, Service, ServiceSpec
 from thorp.base.tasks import TaskScope
 from thorp.bus.dispatch import Bus
@@ -39,22 +36,16 @@ from thorp.mesh.joining import JoinDesk
 from thorp.mesh.lan_desk import LanDesk
 from thorp.mesh.lists import Lists
 from thorp.mesh.own_library import OwnLibrary
-from thorp.mesh.plan import circle_of
+from thorp.mesh.plan import ALONE, OFF, circle_of
 from thorp.mesh.ports import Shown
 from thorp.mesh.rosters import Rosters
 from thorp.mesh.server import Room, mesh_app
 from thorp.mesh.types import Around, Turn
 from thorp.models.public_swarm import Lines
 from thorp.net import mdns
-from thorp.net.addresses import is_any, own_address
-from thorp.net.facts import ListenerFacts
-from thorp.net.hygiene import HttpLimits
-from thorp.net.listen import TcpListener
 from thorp.net.mdns import Mdns, NoMdnsError, Sighting
-from thorp.net.mesh_tls import mesh_server_context, node_certificate
 from thorp.net.udp import LanSocket
 from thorp.node.types import listener_row
-from thorp.store.keyfiles import node_seed
 from thorp.swarm.torrents import parse_torrent
 from thorp.wire.announce import Head
 from thorp.wire.capabilities.node import ListenerRow
@@ -63,14 +54,11 @@ from thorp.wire.changes import Change, LibraryChanged
 
 log = logging.getLogger(__name__)
 HOUSEHOLD: Final = 12
-MESH_LISTENER: Final = 35
 SHOWING: Final = 33
 MDNS: Final = 38
 USUAL_PORT: Final = 7080
 LOOK_AGAIN: Final = 20.0  # seconds between two looks at what mDNS should say, when nothing else happens
 TWO: Final = 2  # heads in a packet
-# Anybody of the network may knock here. Who has no session yet says little, and from one address only four at once.
-LIMITS: Final = HttpLimits(head_bytes=8 * 1024, connections=256, connections_per_peer=48, handshake_seconds=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +83,13 @@ class Lan:
     def __init__(self, ground: LanGround) -> None:
         self._ground = ground
         clock, randomness, settings = ground.clock, ground.randomness, ground.settings
-        self.listener = MeshListenerService(ground, lambda: self._app)
+        self.invites = InviteBook(ground.key.node_id, clock, randomness)
+        self.listener = MeshListenerService(ground.paths.keys, settings, lambda: self._app, self.is_met)
         self.place = NodePlace(settings, lambda: self.listener.port, self._swarm_port)
         self.present = Present()
         self.lines = Lines()
         self.household = Household(ground.key, self.place.name, HouseholdFiles(ground.paths), clock, randomness)
-        self.engines = EngineService(
-            self.place, self.present, settings, lambda: not self.household.is_alone, ground.refresh
-        )
+        self.engines = EngineService(self.place, self.present, settings, self.has_company, ground.refresh)
         self.index = Index(
             ground.key.node_id,
             ground.boot,
@@ -122,12 +109,26 @@ class Lan:
         self.live = LiveCalls(clock)
         self.sessions = Sessions(self.household, clock, randomness)
         self.library = OwnLibrary(ground.bus)
-        invites = InviteBook(ground.key.node_id, clock, randomness)
         self.tracker = TrackerService(house_of(self, ground))
-        self._app = mesh_app(room_of(self, invites, clock))
-        self._desk = desk_of(self, invites, clock)
+        self._app = mesh_app(room_of(self, clock))
+        self._desk = desk_of(self, clock)
         self.household.watch(self._turned)
-        self.engines.changed = self.announcer.poke
+        self.engines.changed = self.listener.changed = self.announcer.poke
+
+    def has_company(self) -> bool:
+        return self.household.is_begun and not self.household.is_alone
+
+    def is_met(self) -> bool:
+        """Whether another node may have a reason to call: a member, or somebody with an invite."""
+        return self.has_company() or self.invites.is_waiting()
+
+    def silent(self) -> str:
+        """Why nothing is sent to the network; empty: it is."""
+        if not self._ground.settings().lan.enabled:
+            return OFF
+        if not self.household.is_begun:
+            return self.household.trouble
+        return ALONE if self.household.is_alone else ""
 
     def circle(self) -> Circle:
         """Whom to believe now."""
@@ -187,10 +188,13 @@ class Lan:
 
     def _turned(self, turn: Turn) -> None:
         """The household changed: who left is cut off, who stays hears of it."""
+        self.rosters.notice = ""
         for node in turn.gone:
             self.index.forget(node)
         self._moved(self.index.around())
         self.engines.poke()
+        self.listener.poke()
+        self.showing.poke()
         self.announcer.poke()
 
     def _met(self, met: Met) -> None:
@@ -206,23 +210,23 @@ class Lan:
 
 
 def announcer_of(lan: Lan, ground: LanGround) -> Announcer:
-    clock, settings = ground.clock, ground.settings
+    clock = ground.clock
     around = Surroundings(
         circle=lan.circle,
         nics=lan.place.nics,
         ports=lambda: Ports(lan.engines.port(), lan.listener.port),
         shown=lambda: lan.showing.shown,
-        enabled=lambda: settings().lan.enabled,
+        silent=lan.silent,
         seqs=SeqFile(ground.paths.heard),
     )
     return Announcer(ground.key, lan.index, LanSocket(clock), around, clock=clock, randomness=ground.randomness)
 
 
-def room_of(lan: Lan, invites: InviteBook, clock: Clock) -> Room:
+def room_of(lan: Lan, clock: Clock) -> Room:
     return Room(
         household=lan.household,
         sessions=lan.sessions,
-        joining=JoinDesk(lan.household, invites),
+        joining=JoinDesk(lan.household, lan.invites),
         library=lan.library,
         heard=lan.index,
         place=lan.place,
@@ -244,10 +248,10 @@ def house_of(lan: Lan, ground: LanGround) -> House:
     )
 
 
-def desk_of(lan: Lan, invites: InviteBook, clock: Clock) -> LanDesk:
+def desk_of(lan: Lan, clock: Clock) -> LanDesk:
     return LanDesk(
         household=lan.household,
-        invites=invites,
+        invites=lan.invites,
         neighbourhood=lan.neighbourhood,
         lists=Lists(lan.neighbourhood, lan.index, clock),
         heard=lan.index,
@@ -256,6 +260,7 @@ def desk_of(lan: Lan, invites: InviteBook, clock: Clock) -> LanDesk:
         clock=clock,
         notice=lan.notice,
         proves=proves,
+        open_door=lan.listener.open_up,
     )
 
 
@@ -283,57 +288,6 @@ class HouseholdService:
         finally:
             waiting.cancel()
             settled.set()
-
-
-class MeshListenerService:
-    """The door for other nodes. Where it cannot be opened the node goes on without, and tries again."""
-
-    spec = ServiceSpec("mesh", MESH_LISTENER)
-
-    def __init__(self, ground: LanGround, app: Callable[[], ASGIApp]) -> None:
-        self._ground = ground
-        self._app = app
-        self._listener: TcpListener | None = None
-        self.why = "the mesh listener is not open yet"
-
-    @property
-    def port(self) -> int:
-        listener = self._listener  # asked by threads, too
-        return listener.port if listener is not None else 0
-
-    @property
-    def address(self) -> str:
-        host = self._ground.settings().mesh.host
-        host = (own_address() or host) if is_any(host) else host
-        return f"https://[{host}]:{self.port}" if ":" in host else f"https://{host}:{self.port}"
-
-    async def run(self, life: Life) -> None:
-        try:
-            listener = await self._open()
-        except ThorpError as error:
-            self.why = error.message
-            raise
-        finally:
-            life.ready()
-        self._listener, self.why = listener, ""
-        try:
-            await life.until_stop()
-        finally:
-            self._listener, self.why = None, "the mesh listener is closed"
-            await close_listener(listener)
-
-    async def _open(self) -> TcpListener:
-        seed = await asyncio.to_thread(node_seed, DISK, self._ground.paths.keys)
-        tls, mesh = mesh_server_context(node_certificate(seed)), self._ground.settings().mesh
-        listener = TcpListener(
-            ListenerFacts("mesh", tls=True), mesh.host, mesh.port, self._app(), LIMITS, tls=tls, setting="mesh.port"
-        )
-        await listener.start()
-        return listener
-
-    def stop_accepting(self) -> None:
-        if self._listener is not None:
-            self._listener.stop_accepting()
 
 
 class ShowingService:
@@ -380,6 +334,8 @@ class ShowingService:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if not self._lan.has_company():
+                continue  # nobody is shown anything
             try:
                 shown = showing_of(await self._lan.library.shown())
             except ThorpError as error:
@@ -432,7 +388,7 @@ class MdnsService:
     async def _look(self) -> None:
         lan = self._lan
         nics, port = lan.present.nics or await asyncio.to_thread(lan.place.nics), lan.listener.port
-        if not self._ground.settings().lan.enabled or lan.household.is_alone or not nics or not port:
+        if not self._ground.settings().lan.enabled or not lan.has_company() or not nics or not port:
             await self._mdns.stop()
             self._said = ()
             return

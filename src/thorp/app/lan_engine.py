@@ -144,7 +144,8 @@ class EngineService:
                 self._engine.listen_on(listens)
                 self._listens = listens
             return self._engine, False
-        engine = Engine(household(listens, settings.swarm.port, encrypt=settings.swarm.encrypt))
+        swarm = settings.swarm
+        engine = Engine(household(listens, swarm.port, encrypt=swarm.encrypt, others=swarm.tracker))
         engine.start()
         self._engine, self._listens = engine, listens
         log.info("files go between members at port %d", engine.port)

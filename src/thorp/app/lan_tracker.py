@@ -8,7 +8,6 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -128,7 +127,7 @@ def other_clients(house: House) -> ASGIApp:
 def own_end(scope: Scope) -> str:
     """Our address and port as who asks reaches them, for a URL."""
     host, port = scope["server"]
-    return f"[{host}]:{port}" if ip_address(host).version == 6 else f"{host}:{port}"  # noqa: PLR2004  (IPv6)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _torrent(house: House, infohash: str, own: str) -> bytes | None:

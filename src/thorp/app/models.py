@@ -101,11 +101,7 @@ class Models:
 
 
 def build_models(ground: Ground) -> Models:
-    endpoint = (ground.hub.endpoint or HUGGING_FACE).rstrip("/")
-    outward = Outward(Guard(lambda: (endpoint,)), clock=ground.clock)
-    hub = HubSource(
-        endpoint, lambda: ground.hub.token or kept_token(ground.paths.hub_token), outward, ground.hub.offline
-    )
+    outward, hub = hub_of(ground)
     library, stores = library_of(ground.paths, models_folder(ground.paths, ground.hub, ground.settings().models))
     shared = Shared(library, ground.clock, lambda: ground.settings().sharing.household)
     swarm = HouseholdSwarm(ground.engine, ground.neighbours, shared, ground.peers)
@@ -129,17 +125,7 @@ def build_models(ground: Ground) -> Models:
         swarm=swarm,
     )
     told = Told(ground.announce)
-    transfers = Transfers(
-        Tools(
-            puller=puller,
-            book=RecordBook(library.layout.transfers),
-            clock=ground.clock,
-            randomness=ground.randomness,
-            settings=lambda: ground.settings().transfers,
-            told=told.transfer,
-            finished=told.finished,
-        )
-    )
+    transfers = transfers_of(ground, puller, library.layout.transfers, told)
     resolver = Resolver(library, stores, hub, lambda: read_snapshot(ground.clock), ground.neighbours)
     desk = LibraryDesk(
         library=library,
@@ -173,6 +159,29 @@ def build_models(ground: Ground) -> Models:
         outward.close()
 
     return Models(transfers, every, library.rescan, close, swarm.refresh, public.refresh, swarm.handed)
+
+
+def hub_of(ground: Ground) -> tuple[Outward, HubSource]:
+    """The hub the owner chose, and the one way out that leads to it."""
+    endpoint = (ground.hub.endpoint or HUGGING_FACE).rstrip("/")
+    outward = Outward(Guard(lambda: (endpoint,)), clock=ground.clock)
+    return outward, HubSource(
+        endpoint, lambda: ground.hub.token or kept_token(ground.paths.hub_token), outward, ground.hub.offline
+    )
+
+
+def transfers_of(ground: Ground, puller: Puller, folder: Path, told: "Told") -> Transfers:
+    return Transfers(
+        Tools(
+            puller=puller,
+            book=RecordBook(folder),
+            clock=ground.clock,
+            randomness=ground.randomness,
+            settings=lambda: ground.settings().transfers,
+            told=told.transfer,
+            finished=told.finished,
+        )
+    )
 
 
 def links_of(receipt: Receipt, said: Publication | None, torrent_at: Callable[[str], str | None]) -> dict[str, Links]:

@@ -25,7 +25,6 @@ from thorp.net.udp import Arrived, LanSocket, Way
 from thorp.wire.announce import MOST_ADDRESSES, NONCE_BYTES, Announcement, seal
 
 ORDER: Final = 36
-OFF: Final = "it is turned off; `thorp config set lan.enabled true` turns it on"
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class Surroundings:
     nics: Callable[[], tuple[Nic, ...]]  # may block for a moment
     ports: Callable[[], Ports]
     shown: Callable[[], Showing]
-    enabled: Callable[[], bool]
+    silent: Callable[[], str]  # why nothing is said; empty: speak
     seqs: SeqShelf
 
 
@@ -83,8 +82,8 @@ class Announcer:
 
     def hearing(self) -> Hearing:
         """How the others hear this node, and why they do not."""
-        if not self.around.enabled():
-            return Hearing("none", OFF)
+        if why := self.around.silent():
+            return Hearing("none", why)
         marks = tuple(self._marks.values())
         by: set[By] = {one.by for one in self.index.around().neighbours}
         found = plan.hearing(self.around.circle(), marks, by, self.clock.monotonic())
@@ -121,7 +120,7 @@ class Announcer:
 
     async def _listens(self) -> bool:
         """Be where others are heard, on the interfaces there are now; false where there is nothing to hear or speak."""
-        if not self.around.enabled():
+        if self.around.silent():
             self._close()
             return False
         self._nics = (await asyncio.to_thread(self.around.nics))[:MOST_ADDRESSES]

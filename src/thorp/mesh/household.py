@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from thorp.base.clock import Clock, Randomness
-from thorp.base.errors import ConflictError, NotAllowedError, NotFoundError, TryAgainError
+from thorp.base.errors import ConflictError, NotAllowedError, NotFoundError, ThorpError, TryAgainError
 from thorp.identity.ids import NodeId
 from thorp.identity.keys import NodeKey
 from thorp.mesh.ports import HouseholdShelf
@@ -78,13 +78,22 @@ class Household:
         self._changing = asyncio.Lock()
         self._watchers: list[Callable[[Turn], None]] = []
         self._standing: Standing | None = None
+        self.trouble = "this node is still looking up its household"
 
     async def begin(self) -> None:
         """Take up what was kept, or found a household of one."""
         async with self._changing:
-            kept = await asyncio.to_thread(self._shelf.load)
-            standing = self._found() if kept is None else self._taken_up(kept)
-            await self._put(standing, save=kept is None or standing.signed != kept.signed)
+            try:
+                kept = await asyncio.to_thread(self._shelf.load)
+                standing = self._found() if kept is None else self._taken_up(kept)
+                await self._put(standing, save=kept is None or standing.signed != kept.signed)
+            except ThorpError as error:
+                self.trouble = error.message
+                raise
+
+    @property
+    def is_begun(self) -> bool:
+        return self._standing is not None
 
     def watch(self, told: Callable[[Turn], None]) -> None:
         """Be told of every change, in the loop, after it is on disk."""
@@ -93,7 +102,7 @@ class Household:
     @property
     def standing(self) -> Standing:
         if self._standing is None:
-            raise NotBegunError("This node is still looking up its household. Try again in a moment.")
+            raise NotBegunError(f"The household of this node is not known: {self.trouble.rstrip('.')}.")
         return self._standing
 
     @property

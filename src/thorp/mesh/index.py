@@ -25,6 +25,7 @@ AGAIN_WITHIN: Final = 5.0  # the same packet by another way: over two interfaces
 STAYS_FOR: Final = 90.0  # a node with two addresses keeps the one it was found at while that is heard
 MOST_SIGHTINGS: Final = 64
 ASK_AGAIN_AFTER: Final = 60.0
+MEMBER_AGAIN_AFTER: Final = 5.0  # of a member that is here: two removals may follow each other
 FOREIGN_AGAIN_AFTER: Final = 600.0
 ASKED_PER_MINUTE: Final = 10
 
@@ -253,7 +254,8 @@ class Index:
                 self._ask(address, mesh_port, None, ASK_AGAIN_AFTER if ours else FOREIGN_AGAIN_AFTER)
 
     def _ask(self, address: str, mesh_port: int, node: NodeId | None, again_after: float = ASK_AGAIN_AFTER) -> None:
-        known = self._at(address) is not None
+        if known := self._at(address) is not None:
+            again_after = min(again_after, MEMBER_AGAIN_AFTER)
         if self._asking.may(address, self.clock.monotonic(), known=known, again_after=again_after):
             self.wants_roster(address, mesh_port, node)
 

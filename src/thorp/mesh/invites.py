@@ -123,6 +123,11 @@ class InviteBook:
         again, kept.used_by = kept.used_by is not None, said.joiner
         return Proven(said, kept.secret, again)
 
+    def is_waiting(self) -> bool:
+        """Whether an invite can still be used."""
+        now = self._clock.monotonic()
+        return any(kept.is_open(now) for kept in self._kept.values())
+
     def give_back(self, proven: Proven) -> None:
         """It could not be let in after all; the invite is as good as before."""
         kept = self._kept.get(proven.said.invite)

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,6 +84,7 @@ class LanDesk:
     clock: Clock
     notice: Callable[[], str]
     proves: Callable[[bytes, str], bool]  # whether a torrent is one of ours with that infohash
+    open_door: Callable[[], Awaitable[None]]  # make sure that the mesh listener answers
 
     async def status(self, _call: Call[Nothing]) -> LanStatusAnswer:
         hearing, rows = self.voice.hearing(), self._rows()
@@ -111,6 +112,7 @@ class LanDesk:
         if not self.household.is_founder:
             who = self.household.name_of(roster.founder)
             raise NotFounderError(f"Only the founder of this household lets others in: run this on `{who}`.")
+        await self.open_door()
         port = self.place.mesh_port()
         endpoints = tuple(endpoint_of(one, port) for one in self.place.addresses()[:MOST_ENDPOINTS])
         if not port or not endpoints:
@@ -125,9 +127,10 @@ class LanDesk:
 
     async def join(self, call: Call[LanJoinRequest]) -> LanJoinAnswer:
         invite, now = parse_link(call.input.link), self.household.standing.roster
-        if invite.node == self.household.me or invite.community == now.community:
+        if invite.node == self.household.me or (self.household.is_founder and invite.community == now.community):
             raise AlreadyInError("This invite leads into the household that this node is in already.")
-        others = len(now.members) - 1
+        # The same household is no other one: who was removed from it, and does not know yet, comes back this way.
+        others = 0 if invite.community == now.community else len(now.members) - 1
         if others and not call.input.yes:
             whose = "founded here" if self.household.is_founder else "it is in"
             raise HasMembersError(

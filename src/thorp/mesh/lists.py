@@ -62,6 +62,8 @@ class Lists:
             return True
         if neighbour.list_digest:
             return have.digest != neighbour.list_digest
+        if neighbour.by == "packet":  # it says that it shows nothing
+            return bool(have.models)
         return self._clock.monotonic() - have.at >= STALE_AFTER
 
     async def _refresh(self, old: list[Neighbour]) -> None:

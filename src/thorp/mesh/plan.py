@@ -16,6 +16,7 @@ BETWEEN_CHANGES: Final = 1.0
 ECHO_WITHIN: Final = 2.0
 TTL: Final = 180
 
+OFF: Final = "it is turned off; `thorp config set lan.enabled true` turns it on"
 NO_NETWORK: Final = "this machine is on no network that may be used; see `lan.interfaces`"
 NO_ECHO: Final = "not even this machine hears its own multicast; a firewall here may hold UDP port 4269 back"
 ALONE: Final = "nobody else belongs to this household yet; `thorp lan invite` makes a link"

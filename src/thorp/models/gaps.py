@@ -36,7 +36,7 @@ class Gaps:
         self._have: bytes = b""
         self._in_flight: frozenset[int] = frozenset()
         self._silence = SILENCE  # seconds for which neighbours have sent nothing
-        self._theirs = 0  # bytes of what is here that are not ours
+        self._theirs: int | None = None  # bytes that neighbours have sent
         self._asked: set[int] = set()
         self._lock = threading.Lock()
         self._ends = threading.Event()
@@ -51,9 +51,9 @@ class Gaps:
     def look(self, standing: Standing) -> None:
         with self._lock:
             self._have, self._in_flight = standing.have, standing.wanted
-            theirs = standing.done - sum(map(self._length, self.given))
-            self._silence = 0.0 if theirs > self._theirs else self._silence + TICK
-            self._theirs = theirs
+            first = self._theirs is None
+            came = any(one.down for one in standing.peers) if first else standing.came != self._theirs
+            self._silence, self._theirs = 0.0 if came else self._silence + TICK, standing.came
 
     @property
     def is_silent(self) -> bool:
@@ -61,11 +61,11 @@ class Gaps:
         return self._silence >= SILENCE
 
     def ours(self) -> frozenset[int]:
-        """Pieces that neighbours need not send; none when there is nothing else that they could do."""
+        """Pieces that neighbours need not send; none when there is hardly anything else that they could do."""
         with self._lock:
             missing = set(self._missing())
-            alone = len(missing - self._asked) <= 1  # who has nothing to do hangs up
-            return frozenset() if alone else frozenset(missing & self._asked)
+            last = len(missing - self._asked) <= 1  # an engine that wants nothing hangs up on them
+            return frozenset() if last else frozenset(missing & self._asked)
 
     def refused(self, pieces: Collection[int]) -> str:
         """Who sent a piece that the engine refused; empty: nobody."""

@@ -222,10 +222,14 @@ class Partial:
         self._close()
         return self.data
 
+    def forget(self, first: int, end: int) -> None:
+        """These bytes are not to be relied on any more, after a power cut neither."""
+        self.blocks.clear(first, end)
+        self._safe.clear(first, end)
+
     def start_over(self) -> None:
         """Forget everything that is here."""
-        self.blocks.clear(0, self.blocks.size)
-        self._safe.clear(0, self.blocks.size)
+        self.forget(0, self.blocks.size)
         self.by_source.clear()
         self.origins.forget()
         self.in_engine = False

@@ -9,14 +9,15 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
 from thorp.base.errors import IntegrityError
 from thorp.base.files import explaining
-from thorp.models.fetching import TICK, Pace, TransferEndedError, Whole
+from thorp.models.fetching import SYNC_EVERY, TICK, Pace, TransferEndedError, Whole
 from thorp.models.gaps import Gaps
 from thorp.models.hashing import Hashes, Pieces
 from thorp.models.partial import TORRENT, Partial
@@ -27,10 +28,12 @@ from thorp.swarm.recipes import PIECE, SHA1
 from thorp.swarm.torrents import ReadTorrent, parse_torrent
 
 log = logging.getLogger(__name__)
-STEP: Final = 4 * 1024 * 1024  # bytes hashed at once
+STEP: Final = 512 * 1024  # bytes hashed at once: what was just read is still near the processor
 WITHOUT_PROGRESS: Final = 5.0  # seconds after which others are asked, too
 ALONE: Final = 30.0  # seconds after which the swarm is left where nobody else may be asked meanwhile
 HEAD_START: Final = 1.0  # seconds for neighbours to begin before others do who help in any case
+OTHER_THREADS: Final = 2  # one that hashes, one that syncs
+AHEAD: Final = 16  # pieces that are asked for first: enough for several to bring each other different ones
 PEERS_EVERY: Final = 2.0  # seconds between two looks at who is around
 CHECKED_WHOLE: Final = 4 * 1024 * 1024 * 1024  # smaller files are read again after a kill; larger ones are believed
 
@@ -51,6 +54,8 @@ class Download(Protocol):
     def give(self, piece: int, data: bytes) -> None: ...
 
     def leave_out(self, pieces: Collection[int]) -> None: ...
+
+    def prefer(self, pieces: Collection[int]) -> None: ...
 
     def standing(self) -> Standing: ...
 
@@ -131,6 +136,12 @@ class SwarmFetch:
         unproven = given.torrent.piece_length != PIECE or given.partial.blocks.bytes_here > 0
         self._frontier = Frontier(given.wanted, given.partial, own_pieces=unproven)
         self._left_out: frozenset[int] = frozenset()
+        self._soon: frozenset[int] = frozenset()
+        self._peers: tuple[tuple[str, int], ...] = ()
+        self._ticks = 0
+        self._paid = 0  # bytes of neighbours
+        self._syncing: Future[None] | None = None
+        self._met = False  # peers may have sent something
         self.done = 0
         self.waits_for = ""
 
@@ -138,12 +149,13 @@ class SwarmFetch:
         """All of it, hashed; None where the neighbours are gone and others have to go on. The partial is open."""
         self._begin()
         download = self._fetched()
-        with ThreadPoolExecutor(self._pace.ranges + 1, "swarm") as threads:
+        with ThreadPoolExecutor(self._pace.ranges + OTHER_THREADS, "swarm") as threads:
             hashing = threads.submit(self._frontier.run)
             try:
                 whole = self._follow(download, threads, told)
             finally:
                 self._gaps.end()
+                wait(() if self._syncing is None else (self._syncing,))
                 self._end(download)
             hashing.result()
         return self._hashes() if whole else None
@@ -162,12 +174,20 @@ class SwarmFetch:
         try:
             final = download.close()
             self._note(final)
+            self._forget_unfinished()
             self._partial.in_engine = any(
                 seen and not here for seen, here in zip(self._seen, final.ljust(len(self._seen), b"\0"), strict=True)
             )
             self._partial.note()
         finally:  # or who hashes would wait for ever
             self._frontier.reach(self._contiguous(), ends=True)
+
+    def _forget_unfinished(self) -> None:
+        """Where a piece is not whole, peers may have written over what was here, and nobody has judged it."""
+        length, size = self._torrent.piece_length, self._wanted.file.size
+        for piece in range(len(self._seen)):
+            if self._met and not self._seen[piece]:
+                self._partial.forget(piece * length, min(size, (piece + 1) * length))
 
     def _begin(self) -> None:
         """Keep the torrent beside the bytes, so that they can be checked against it after a kill."""
@@ -194,8 +214,10 @@ class SwarmFetch:
             if self._given.stop.is_set():
                 raise TransferEndedError("The transfer was told to end; what is here stays.")
             quiet = clockwork.tick(standing.done, TICK)
-            if since_peers >= PEERS_EVERY:
-                download.add_peers(self._swarm.peers())
+            if (peers := self._swarm.peers()) != self._peers or since_peers >= PEERS_EVERY:
+                self._met = self._met or bool(peers)
+                self._peers = peers
+                download.add_peers(peers)
                 download.limit(min((one.rate for one in self._pace.budgets if one.rate), default=0))
                 since_peers = 0.0
             if self._pace.mix == "never" and quiet > ALONE:
@@ -206,16 +228,28 @@ class SwarmFetch:
                     threads.submit(self._gaps.fill, download)
             if self._gaps.failure is not None and quiet > WITHOUT_PROGRESS:
                 return False
-            self._divide(download)
+            self._divide(download, standing)
+            self._sync(threads)
             download.wait(TICK)
             since_peers += TICK
             elapsed += TICK
 
-    def _divide(self, download: Download) -> None:
-        """What others bring is not asked of neighbours, too."""
+    def _sync(self, threads: ThreadPoolExecutor) -> None:
+        """Bring what came to the disk meanwhile, so that the end has not to wait for all of it."""
+        self._ticks += 1
+        if self._ticks % SYNC_EVERY == 0 and (self._syncing is None or self._syncing.done()):
+            if self._syncing is not None:
+                self._syncing.result()
+            self._syncing = threads.submit(self._partial.sync)
+
+    def _divide(self, download: Download, standing: Standing) -> None:
+        """What others bring is not asked of neighbours, too; and what comes, comes roughly in order."""
         if (ours := self._gaps.ours()) != self._left_out:
             download.leave_out(ours)
             self._left_out = ours
+        if (soon := next_ones(standing.have, ours)) != self._soon:
+            download.prefer(soon)
+            self._soon = soon
 
     def _others_may_join(self, quiet: float, elapsed: float) -> bool:
         if self._pace.mix == "always":
@@ -234,24 +268,29 @@ class SwarmFetch:
                 path=self._wanted.file.path,
             )
         self._gaps.look(standing)
-        self._note(standing.have)
+        self._met = self._met or bool(standing.peers)
+        self._note(standing.have, standing.waiting)
         self.done = max(self._partial.blocks.bytes_here, min(standing.done, self._wanted.file.size))
-        active = [one for one in standing.peers if one.down]
-        self.waits_for = "" if active or self._gaps.came else "waits for neighbours"
+        self._pay(standing.came)
+        self.waits_for = "waits for neighbours" if self._gaps.is_silent and not self._gaps.came else ""
         self._partial.note()
         self._frontier.reach(self._contiguous())
 
-    def _note(self, have: bytes) -> None:
+    def _note(self, have: bytes, waiting: Collection[int] = ()) -> None:
+        """Take over what is here, and can be read."""
         length, size = self._torrent.piece_length, self._wanted.file.size
         for piece in range(len(self._seen)):
-            if piece < len(have) and have[piece] and not self._seen[piece]:
+            if piece < len(have) and have[piece] and not self._seen[piece] and piece not in waiting:
                 self._seen[piece] = 1
                 first, end = piece * length, min(size, (piece + 1) * length)
-                given = self._gaps.given.get(piece)
-                self._partial.came(given or SourceKind.LAN, first, end, end - first)
-                if given is None:  # else it was paid for when it came
-                    for budget in self._pace.budgets:
-                        budget.pay(end - first)
+                kind = self._gaps.given.get(piece, SourceKind.LAN)
+                self._partial.came(kind, first, end, end - first)
+
+    def _pay(self, came: int) -> None:
+        """What neighbours send counts at once, so that others who help have only what it leaves of a limit."""
+        for budget in self._pace.budgets:
+            budget.pay(came - self._paid)
+        self._paid = came
 
     def _contiguous(self) -> int:
         """How many bytes are here without a gap."""
@@ -309,6 +348,12 @@ class Frontier:
         return Hashes(*self._whole.digests(), own, self._size)
 
 
+def next_ones(have: bytes, left_out: Collection[int]) -> frozenset[int]:
+    """What to ask for first, so that hashing keeps up: the first pieces that are missing and others do not bring."""
+    missing = (piece for piece, here in enumerate(have) if not here and piece not in left_out)
+    return frozenset(islice(missing, AHEAD))
+
+
 def check_again(partial: Partial) -> None:
     """After a kill: believe of what an engine left only the pieces that fit its torrent. The partial is open."""
     if not partial.in_engine:
@@ -320,7 +365,7 @@ def check_again(partial: Partial) -> None:
         torrent = parse_torrent((partial.folder / TORRENT).read_bytes())
     except (OSError, IntegrityError):
         torrent = None
-    partial.blocks.clear(0, partial.blocks.size)
+    partial.forget(0, partial.blocks.size)
     if torrent is None or torrent.length != partial.blocks.size:
         return
     for piece in range(len(torrent.pieces) // SHA1):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hmac import compare_digest
 from ipaddress import ip_address
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
 MOST_GIVEN: Final = 4  # pieces of ours that may wait for the disk; the next one waits outside
 PATIENCE: Final = 30.0  # seconds for the disk
+CHECKING: Final = 0.25  # seconds; what is known to be here is believed in less, and what is read takes longer anyway
 LAST_PORT: Final = 65535
 NO_PRIORITY: Final = 0
 USUAL_PRIORITY: Final = 4
+SOON, LATE = 7, 1  # as libtorrent counts: what is wanted soon comes before anything that is rarer
 
 
 class SlowDiskError(TryAgainError):
@@ -49,6 +52,8 @@ class Standing:
     errno: int  # of the system, where `error` came from there
     rejected: frozenset[int]  # given pieces whose bytes were wrong
     banned: frozenset[str]  # addresses that sent wrong bytes
+    waiting: frozenset[int] = frozenset()  # pieces of `have` that are on their way to the disk, not on it
+    came: int = 0  # bytes of the file that peers have sent so far, also what was of no use
 
 
 class Download:
@@ -70,14 +75,19 @@ class Download:
         self.ledger = ledger
         self._leave = leave
         self._seen = 0
+        self._has_peers = False
+        self._left_out: frozenset[int] = frozenset()
+        self._soon: frozenset[int] = frozenset()
         self.closed: bytes | None = None  # the pieces, after the engine has taken it out
 
     def add_peers(self, peers: Iterable[tuple[str, int]]) -> None:
         """Known ones are tried again; banned ones are not, and what is no address is passed over."""
-        with native.asking():
-            for address, port in peers:
-                if _is_place(address, port) and address not in self.ledger.banned:
-                    self.handle.connect_peer((address, port))
+        places = [one for one in peers if _is_place(*one) and one[0] not in self.ledger.banned]
+        first = bool(places) and not self._has_peers and self._board.wait(lambda: self.ledger.checked, CHECKING)
+        with native.asking(), native.at_once(self.handle) if first else nullcontext():
+            for place in places:
+                self.handle.connect_peer(place)
+        self._has_peers = self._has_peers or bool(places)
 
     def limit(self, rate: int) -> None:
         """Bytes per second from peers; 0: none."""
@@ -95,9 +105,17 @@ class Download:
 
     def leave_out(self, pieces: Collection[int]) -> None:
         """Somebody else brings these: peers are asked for all others, and for these again once they are not named."""
+        self._left_out = frozenset(pieces)
+        self._wish()
+
+    def prefer(self, pieces: Collection[int]) -> None:
+        """Ask for these before all others; among them what is rare comes first. None: what is rare comes first."""
+        self._soon = frozenset(pieces)
+        self._wish()
+
+    def _wish(self) -> None:
         with native.asking():
-            wish = [NO_PRIORITY if one in pieces else USUAL_PRIORITY for one in range(self._torrent.pieces)]
-            self.handle.prioritize_pieces(wish)
+            self.handle.prioritize_pieces(wishes(self._torrent.pieces, self._left_out, self._soon))
 
     def give(self, piece: int, data: bytes) -> None:
         """Wrong bytes go nowhere and are told in `rejected`. Waits while the disk has enough to do."""
@@ -120,7 +138,7 @@ class Download:
     def standing(self) -> Standing:
         with native.asking():
             status = native.downloading(self.handle)
-            wanted = frozenset(one["piece_index"] for one in self.handle.get_download_queue())
+            queue = frozenset(one["piece_index"] for one in self.handle.get_download_queue())
             peers = tuple(
                 PeerStanding(one.ip[0], one.ip[1], one.payload_down_speed, one.payload_up_speed, one.progress)
                 for one in self.handle.get_peer_info()
@@ -131,13 +149,15 @@ class Download:
                 checking=native.is_checking(status) or not (self.ledger.checked or self.ledger.error),
                 finished=all(have),
                 done=status.total_done,
+                came=status.total_payload_download,
                 have=have,
-                wanted=wanted,
+                wanted=frozenset(one for one in queue if not have[one]),
                 peers=peers,
                 error=self.ledger.error,
                 errno=self.ledger.number,
                 rejected=frozenset(self.ledger.rejected),
                 banned=frozenset(self.ledger.banned),
+                waiting=_waiting(have, queue),
             )
 
     def wait(self, seconds: float) -> None:
@@ -167,6 +187,17 @@ class Download:
     def _may_give(self) -> bool:
         ledger = self.ledger
         return bool(ledger.error) or (ledger.checked and len(ledger.given) < MOST_GIVEN)
+
+
+def _waiting(have: bytes, queue: Collection[int]) -> frozenset[int]:
+    """What is right and not on the disk: it leaves the queue once it is. With the last piece the queue is forgotten."""
+    return frozenset(range(len(have)) if all(have) else (one for one in queue if have[one]))
+
+
+def wishes(pieces: int, left_out: Collection[int], soon: Collection[int]) -> list[int]:
+    """How much each piece is wanted, as libtorrent counts."""
+    others = LATE if soon else USUAL_PRIORITY
+    return [NO_PRIORITY if one in left_out else SOON if one in soon else others for one in range(pieces)]
 
 
 def _is_place(address: str, port: int) -> bool:

@@ -40,7 +40,7 @@ class Ledger:
     banned: set[str] = field(default_factory=set[str])
 
     def note(self, event: Event) -> None:
-        self.news += 1
+        self.news += not isinstance(event, PieceDone)  # progress: who looks now and then sees it soon enough
         match event:
             case Checked():
                 self.checked = True

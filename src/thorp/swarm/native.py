@@ -148,9 +148,19 @@ def _flags(order: Order) -> int:
 
 
 def downloading(handle: "libtorrent.torrent_handle") -> "libtorrent.torrent_status":
-    """How it stands, with its pieces and nothing costly."""
+    """How it stands, with its pieces, and with the parts of those that are not whole yet; nothing else that costs."""
     words = _LIBRARY.load().torrent_handle
-    return handle.status(words.query_pieces)
+    return handle.status(words.query_pieces | words.query_accurate_download_counters)
+
+
+@contextmanager
+def at_once(handle: "libtorrent.torrent_handle") -> Generator[None]:
+    """Peers that are named in here are called now, not at the next full second: so it is when a torrent resumes."""
+    rests = handle.status(0).flags & _LIBRARY.load().torrent_flags.paused
+    handle.pause()
+    yield
+    if not rests:
+        handle.resume()
 
 
 def is_checking(status: "libtorrent.torrent_status") -> bool:

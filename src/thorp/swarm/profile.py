@@ -96,14 +96,17 @@ class Profile:
     denied: tuple[tuple[str, str], ...] = ()  # ranges of addresses it never speaks to
 
 
-def household(listen: Sequence[str], port: int, *, encrypt: bool = False) -> Profile:
-    """For neighbours: TCP alone, nobody is looked for, nobody is let in before `Engine.open_to`."""
+def household(listen: Sequence[str], port: int, *, encrypt: bool = False, others: bool = False) -> Profile:
+    """For neighbours: TCP alone, nobody is looked for, nobody is let in before `Engine.open_to`.
+
+    `others`: clients of other makes call, too. They try uTP first, and many give up before they try TCP.
+    """
     settings: dict[str, Setting] = {
         **_ALWAYS,
         **_NEAR,
         **(NEITHER_PLAIN if encrypt else AS_THE_OTHER_LIKES),
         **_finding(dht=False, bootstrap=()),
-        "enable_incoming_utp": False,
+        "enable_incoming_utp": others,
         "enable_outgoing_utp": False,
     }
     return Profile(tuple(listen), port, settings, private=True)

@@ -25,8 +25,14 @@ from thorp.net.blocking import BlockingClient, SseFrame
 T = TypeVar("T")
 PATIENCE: Final = 60.0  # seconds until a hanging child fails the test; nothing is measured by it
 ANY_PORT: Final = ("--port", "0")
-# No node of a test calls into the LAN.
-QUIET: Final = {"THORP_MESH_HOST": "127.0.0.1", "THORP_MESH_PORT": "0", "THORP_LAN_ENABLED": "false"}
+# No node of a test calls into the LAN, whatever its test makes it do.
+QUIET: Final = {
+    "THORP_LAN_ENABLED": "false",
+    "THORP_MESH_HOST": "127.0.0.1",
+    "THORP_MESH_PORT": "0",
+    "THORP_SWARM_PORT": "0",
+    "THORP_SWARM_TRACKER_PORT": "0",
+}
 CHANGES: Final = "/api/v1/stream"
 
 

@@ -32,7 +32,8 @@ LAST: Final = 254
 LONGEST_NAME: Final = 12  # a port of the bridge has 15 characters
 NO_MULTICAST: Final = "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 ether daddr != ff:ff:ff:ff:ff:ff drop"
 NO_BROADCAST: Final = "ether daddr ff:ff:ff:ff:ff:ff ether type ip drop"  # ARP goes on, or nobody would find anybody
-_ROUTER: Final = ("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
+# It passes things on, and says each time, not only once a second, that there is no way.
+_ROUTER: Final = ("sh", "-c", "cd /proc/sys/net/ipv4 && echo 1 >ip_forward && echo 0 >icmp_ratelimit")
 
 
 def filtering(rules: Sequence[str]) -> str:

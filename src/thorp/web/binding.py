@@ -85,7 +85,7 @@ def read_already(body: bytes) -> Receive:
 
 def text_fields(capability: Capability, given: Mapping[str, str]) -> dict[str, object]:
     """Values that came as text, read as the declared type of their field."""
-    fields = capability.request.model_fields
+    fields = {field.alias or name: field for name, field in capability.request.model_fields.items()}
     read: dict[str, object] = {}
     for name, text in given.items():
         if name not in fields:

@@ -25,7 +25,7 @@ ROUTES: list[tuple[str, str, object, str, dict[str, Any], int]] = [
         "lan.join",
         {"link": "thorp:join/1/x", "yes": True},
         200,
-    ),  # noqa: E501  (one row)
+    ),
     ("DELETE", f"lan/members/{NODE}", b"", "lan.remove", {"node": NODE}, 200),
 ]
 READ = keyed("k", frozenset({Scope.MESH_READ}))
@@ -55,7 +55,7 @@ def asked(
 
 
 @pytest.mark.parametrize(("method", "path", "body", "name", "given", "status"), ROUTES, ids=lambda one: str(one)[:16])
-def test_every_address_leads_to_its_capability(  # noqa: PLR0913  (one row)
+def test_every_address_leads_to_its_capability(  # noqa: PLR0917  (one row)
     method: str, path: str, body: object, name: str, given: dict[str, Any], status: int
 ) -> None:
     heard, came = asked(method, path, body)

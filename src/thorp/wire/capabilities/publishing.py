@@ -6,7 +6,7 @@ from pydantic import Field
 
 from thorp.identity.scopes import Scope
 from thorp.wire.capabilities.models import A_DAY, Ref, Skipped, WorkFrame
-from thorp.wire.capability import Capability, Example, Idempotent, Limits
+from thorp.wire.capability import Capability, Idempotent, Limits
 from thorp.wire.model import Message
 from thorp.wire.publication import LONGEST_DESCRIPTION, MOST_HINTS, MOST_TAGS, Tag
 
@@ -82,7 +82,6 @@ MODEL_SHARE = Capability(
     scope=Scope.MODELS_WRITE,
     idempotent=Idempotent.YES,
     limits=Limits(seconds=A_DAY, concurrent=2),
-    examples=(Example(input={"ref": "tiny:1b:base:q8_0"}, says="Share it with the household again."),),
 )
 
 
