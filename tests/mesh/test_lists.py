@@ -68,12 +68,21 @@ def test_a_list_is_fetched_when_its_digest_is_new(asked: Asked) -> None:
 
 def test_without_a_digest_it_is_fetched_again_after_a_while(asked: Asked) -> None:
     clock = FakeClock()
-    lists, _ = made(asked, replace(ANN, list_digest=""), clock=clock)
+    lists, _ = made(asked, replace(ANN, list_digest="", by="call"), clock=clock)
     every(lists)
     every(lists)
     clock.advance(STALE_AFTER)
     every(lists)
 
+    assert len(asked.asked) == 2
+
+
+def test_who_says_that_nothing_is_shown_any_more_is_believed_at_once(asked: Asked) -> None:
+    lists, heard = made(asked, ANN)
+    every(lists)
+    heard.neighbours, asked.shown = (replace(ANN, list_digest="", count=0),), ()
+
+    assert [every(lists), every(lists)] == [{"ann": 0}] * 2
     assert len(asked.asked) == 2
 
 

@@ -218,7 +218,8 @@ def test_only_the_owner_imports() -> None:
 def a_change(number: int) -> TransferChanged:
     return TransferChanged(
         id=ULID, ref="a/b", model_id="a", repo="a/b", revision="0", state="active", note="", total=9, done=number,
-        by_source={"hub": number}, pieces="", rate=0, eta=None, limit=0, created="x", updated="x", here=True, error=None,
+        by_source={"hub": number}, pieces="", rate=0, eta=None, limit=0, created="x", updated="x", here=True,
+        error=None,
     )  # fmt: skip
 
 
