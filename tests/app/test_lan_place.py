@@ -150,6 +150,20 @@ def test_a_thread_gets_the_answer_of_the_bus_and_its_errors() -> None:
     asyncio.run(story())
 
 
+def test_who_asks_as_the_node_begins_waits_until_neighbours_had_time_to_answer() -> None:
+    async def story() -> None:
+        asking = Asking(await bus_with(Offer(ANSWERS, unary=answers)))
+        asking.loop = asyncio.get_running_loop()
+        asking.settled.clear()
+        asked = asyncio.create_task(asyncio.to_thread(asking, "test.answers", {}))
+        await asyncio.to_thread(lambda: None)
+        assert not asked.done()
+        asking.settled.set()
+        assert await asked == Nothing()
+
+    asyncio.run(story())
+
+
 def test_before_the_node_runs_nobody_answers() -> None:
     with pytest.raises(NotAroundError):
         Asking(Bus(SystemClock(), lambda _change: None))("test.answers", {})

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from thorp.models.ids import ModelId
-from thorp.models.layout import digest_of
+from thorp.models.layout import PUBLICATION, digest_of
 from thorp.models.library import (
     AmbiguousError,
     Library,
@@ -38,6 +38,18 @@ def two_quants(library: Library) -> tuple[Receipt, Receipt]:
 
 def test_an_empty_library_has_no_models(library: Library) -> None:
     assert library.receipts() == library.kept() == library.unreadable() == ()
+
+
+def test_what_a_removal_left_of_a_publication_counts_no_more_and_a_living_one_stays(library: Library) -> None:
+    receipt, _ = two_quants(library)
+    published = library.path(receipt).with_name(PUBLICATION)
+    published.write_text("{}")
+    library.put(receipt)
+    assert published.exists()
+
+    library.path(receipt).unlink()  # as a removal that ended in the middle leaves it
+    library.put(receipt)
+    assert not published.exists()
 
 
 def test_what_was_put_is_there_with_the_hashes_of_its_pieces(library: Library, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_pull_ends_with_a_receipt_that_says_it_all(home: Home, hub: FakeHub, m
 def test_its_last_word_is_that_all_of_it_is_verified(home: Home) -> None:
     home.pull()
 
-    assert home.told[-1] == Standing(SIZE, SIZE, {"hub": SIZE}, "reading its header", verifying=True)
+    assert home.told[-1] == Standing(SIZE, SIZE, {"hub": SIZE}, "reading its header", "hh", verifying=True)
     assert all(0 <= one.done <= SIZE for one in home.told)
     assert {one.total for one in home.told} == {SIZE}
 

@@ -126,6 +126,16 @@ def test_a_new_model_is_found_by_its_hash_soon(library: Library, shared: Shared,
     assert shared.blob(SHA).shareable
 
 
+def test_what_is_listed_is_given_at_once(library: Library, shared: Shared) -> None:
+    with pytest.raises(NotSharedError):
+        shared.blob(SHA)
+    with_torrent(library)
+
+    assert len(shared.models()) == 1
+    assert shared.blob(SHA).shareable
+    assert shared.torrent(INFOHASH)
+
+
 def test_a_torrent_is_given_for_what_a_hub_gives_to_everybody(library: Library, shared: Shared) -> None:
     with_torrent(library)
 

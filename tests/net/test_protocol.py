@@ -6,6 +6,8 @@ import socket
 import pytest
 
 from tests.net.conftest import get, listening, post
+from thorp.net.facts import ListenerFacts
+from thorp.net.listen import TcpListener
 from thorp.net.protocol import Flow
 
 SOON = 0.05  # where the limit is what is waited for
@@ -625,5 +627,39 @@ def test_what_proxies_say_about_the_client_changes_nothing(run):
                 await (await place.dial()).get("/facts", "X-Forwarded-Proto: https", "X-Forwarded-For: 1.2.3.4")
             ).json
             assert facts["scheme"] == "http"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("kind", "ends_with"), [("local", b""), ("mesh", ConnectionResetError)])
+def test_a_member_that_was_cut_off_gets_nothing_more_and_others_what_was_sent(run, kind, ends_with):
+    """Between nodes the connection is reset, so that what waits in buffers of this machine stays here."""
+    cut = asyncio.Event()
+
+    async def poured(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
+        await cut.wait()
+
+    async def last_of(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get())
+        await reader.readuntil(b"x")
+        cut.set()
+        try:
+            while await reader.read(65_536):
+                pass
+        except ConnectionResetError:
+            return ConnectionResetError
+        finally:
+            writer.close()
+        return b""
+
+    async def scenario():
+        listener = TcpListener(ListenerFacts(kind), "127.0.0.1", 0, poured)
+        await listener.start()
+        assert await last_of(listener.port) == ends_with
+        listener.stop_accepting()
+        await listener.drain(1.0)
 
     run(scenario())

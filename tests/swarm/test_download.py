@@ -1,3 +1,4 @@
+import hashlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ import pytest
 
 from thorp.swarm.download import Download
 from thorp.swarm.engine import Engine
+from thorp.swarm.recipes import bencode
 
 SEED, LEECH, LIAR = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 EVERYBODY = (SEED, LEECH, LIAR)
@@ -82,6 +84,22 @@ def test_wrong_given_bytes_are_refused_told_and_may_be_given_again(swarm):
     for piece in range(4):
         download.give(piece, swarm.piece(data, piece))
     assert swarm.until(download, lambda standing: standing.finished).rejected == {4}
+
+
+def test_parts_of_a_piece_count_before_it_is_whole(swarm):
+    data = swarm.data(100)
+    hashed = hashlib.sha1(data, usedforsecurity=False).digest()
+    info = {"length": len(data), "name": "one.bin", "piece length": 1 << 24, "pieces": hashed, "private": 1}
+    torrent = bencode({"info": info})
+    seed = sharing(swarm, SEED, data, torrent)
+    download = fetching(swarm, torrent)
+    download.limit(50_000)
+    download.add_peers([(SEED, seed.port)])
+    standing = swarm.until(download, lambda standing: standing.done)
+    assert not any(standing.have)
+    assert standing.came >= standing.done > 0
+    download.limit(0)
+    swarm.finish(download)
 
 
 def test_a_paused_download_has_no_peers_and_takes_given_pieces(swarm):

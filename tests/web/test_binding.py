@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from pydantic import Field
 from starlette.requests import Request
 
 from thorp.web.binding import (
@@ -22,6 +23,7 @@ from thorp.wire.model import Message
 
 class Wanted(Message):
     number: int = 0
+    source: str = Field(default="hub", alias="from")
     yes: bool = False
     word: str = ""
 
@@ -33,7 +35,12 @@ def test_text_is_read_as_the_declared_type() -> None:
     assert text_fields(WANTED, {"number": "7", "yes": "true", "word": "7"}) == {"number": 7, "yes": True, "word": "7"}
 
 
-@pytest.mark.parametrize("given", [{"number": "seven"}, {"yes": "perhaps"}, {"other": "1"}])
+def test_a_parameter_is_called_as_on_the_wire() -> None:
+    assert text_fields(WANTED, {"from": "lan"}) == {"from": "lan"}
+    assert Wanted.model_validate(text_fields(WANTED, {"from": "lan"})).source == "lan"
+
+
+@pytest.mark.parametrize("given", [{"number": "seven"}, {"yes": "perhaps"}, {"other": "1"}, {"source": "lan"}])
 def test_a_parameter_that_does_not_fit_is_named(given: dict[str, str]) -> None:
     with pytest.raises(BadParameterError, match=next(iter(given))):
         text_fields(WANTED, given)

@@ -123,6 +123,8 @@ class Library:
         path = self.path(receipt)
         with explaining("write", path):
             path.parent.mkdir(0o700, parents=True, exist_ok=True)
+            if not path.exists():  # a removal ended in the middle: what was published then is published no more
+                path.with_name(PUBLICATION).unlink(missing_ok=True)
         for digest, hashes in (pieces or {}).items():
             write_atomically(DISK, self.layout.pieces(path, digest_of(digest)), hashes)
         write_receipt(path, receipt)

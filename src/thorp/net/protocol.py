@@ -4,10 +4,13 @@ What is refused, and why, stands in `hygiene`; here it is noticed in time, and s
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,6 +35,8 @@ from thorp.net.hygiene import (
     TooSlowError,
     check_head,
 )
+
+NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +246,9 @@ class HouseProtocol(HttpToolsProtocol):
     def _break_off(self, cycle: RequestResponseCycle) -> None:
         """The answer has no end. Closing without one tells the peer that a part is not the whole."""
         cycle.disconnected = True
+        if self._speaking.facts.kind == "mesh":  # a member that was removed gets nothing more, not what waits either
+            drop(self.transport)
+            return
         self.transport.close()
         self._await_close()
 
@@ -295,6 +303,13 @@ class HouseProtocol(HttpToolsProtocol):
         self._running = None
         patience = self.loop.call_later(self._limits.gone_seconds, self._task.cancel)
         self._task.add_done_callback(lambda _: patience.cancel())
+
+
+def drop(wire: asyncio.Transport) -> None:
+    """Reset a connection: what was written and has not left this machine yet never does."""
+    with suppress(OSError):
+        wire.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+    wire.abort()
 
 
 def _cancelled(timer: asyncio.TimerHandle | None) -> None:
