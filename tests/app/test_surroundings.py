@@ -6,7 +6,7 @@ from tests.app.test_tree import Diary, worker
 from thorp.app.surroundings import LiveSurroundings
 from thorp.app.tree import ServiceTree
 from thorp.bus.dispatch import Bus
-from thorp.node.types import NodeState, listener_row
+from thorp.node.types import Busy, NodeState, listener_row
 from thorp.testing.clock import FakeClock
 
 
@@ -22,6 +22,7 @@ def test_every_question_goes_to_the_part_that_knows() -> None:
         own_state=lambda: NodeState.STOPPING,
         open_listeners=lambda: (row,),
         is_claimed=lambda: True,
+        goings_on=lambda: Busy(1, 2),
         restart_keys=lambda: ("local.port",),
         last_stop=lambda: False,
         stop=asked.append,
@@ -30,6 +31,7 @@ def test_every_question_goes_to_the_part_that_knows() -> None:
     assert (around.claimed(), around.needs_restart(), around.stopped_cleanly()) == (True, ("local.port",), False)
     assert [(one.name, one.state.value) for one in around.services()] == [("a", "waiting")]
     assert around.listings() == ()
+    assert around.busy() == Busy(1, 2)
     around.request_stop("enough")
     assert asked == ["enough"]
 

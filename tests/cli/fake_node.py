@@ -26,6 +26,7 @@ STATUS: dict[str, Any] = {
         "pid": 4711,
     },
     "claimed": True,
+    "busy": {"transfers": 1, "peers": 2},
     "listeners": [
         {"kind": "local", "address": "http://127.0.0.1:8737", "state": "open", "reach": "programs on this machine"},
         {"kind": "exposed", "address": "https://192.0.2.7:8738", "state": "closed", "reach": "other devices"},

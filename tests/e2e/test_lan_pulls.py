@@ -39,7 +39,9 @@ def quants(node: VillageNode, repo: str) -> set[str]:
     return {one["quant"] for one in answer.data.get("choices", ())}
 
 
-def test_two_nodes_fetch_a_gigabyte_from_a_third_and_from_each_other() -> None:
+def test_two_nodes_fetch_a_gigabyte_from_a_third_and_from_each_other(
+    record_testsuite_property: Callable[[str, object], None],
+) -> None:
     with household(("a", "b", "c"), "1gbit") as village:
         a, b, c = (village.node(name) for name in "abc")
         stock_hub(village, 1, repo="org/Big-1B-GGUF", file="Big-1B-Q8_0.gguf")
@@ -54,6 +56,7 @@ def test_two_nodes_fetch_a_gigabyte_from_a_third_and_from_each_other() -> None:
             assert row["by_source"] == {"lan": model.size}
             assert row["pieces"] == "l" * 64
         gave = {node.name: sent(node) - before[node.name] for node in (a, b, c)}
+        record_testsuite_property("times its size that one neighbour sent to two", gave["a"] / model.size)
         assert gave["a"] <= MOST_FROM_ONE * model.size, gave
         assert gave["b"] + gave["c"] >= (2 - MOST_FROM_ONE) * model.size, gave
         assert model.is_whole_at(b)

@@ -24,6 +24,7 @@ export const PLAIN_STATUS = {
   memory: { resident_bytes: 64_000_000 },
   disk: { free_bytes: null, total_bytes: null },
   config: { needs_restart: ["local.port"] },
+  busy: { transfers: 0, peers: 0 },
   stopped_cleanly: null,
 };
 

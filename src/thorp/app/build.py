@@ -47,7 +47,7 @@ from thorp.models.stages import Reached, unwatched
 from thorp.node.capabilities import offers as node_offers
 from thorp.node.gauges import MachineGauges
 from thorp.node.service import NodeFeature
-from thorp.node.types import Self
+from thorp.node.types import Busy, Self
 from thorp.store.database import Database
 from thorp.store.keyfiles import node_key
 from thorp.store.node_db import NODE_MIGRATIONS
@@ -72,6 +72,14 @@ class Tools:
     logs: Logs
     hub: HubVariables = field(default_factory=HubVariables)
     reached: Reached = unwatched  # who wants to know how far a pull is
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the node's own report says of parts that are made after it."""
+
+    rows: Callable[[], tuple[ListenerRow, ...]]
+    busy: Callable[[], Busy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +128,14 @@ def build(tools: Tools, wishes: Wishes) -> Node:
     def rows() -> tuple[ListenerRow, ...]:
         return (*listeners.rows(), *exposure.rows(), *lan.rows())
 
+    def busy() -> Busy:
+        return Busy(models.transfers.carried, len(lan.present.around.neighbours))
+
     def later() -> Models:
         return models
 
     centre, access = build_centre(tools), build_access(tools)
-    feature = build_feature(tools, centre, access, lambda: keeper, rows)
+    feature = build_feature(tools, centre, access, lambda: keeper, Outside(rows, busy))
     gate = build_gate(tools, access, web_app(build_doors(tools, centre, access, feature)), lambda: keeper)
     local = wishes.effective.settings.local
     listeners = Listeners(tools.paths, local, lambda: keeper.running.local.hosts, gate)
@@ -262,7 +273,7 @@ def build_feature(
     centre: Centre,
     access: Access,
     keeper: Callable[[], ConfigKeeper],
-    listeners: Callable[[], tuple[ListenerRow, ...]],
+    outside: Outside,
 ) -> NodeFeature:
     node = centre.node
     around = LiveSurroundings(
@@ -270,7 +281,8 @@ def build_feature(
         bus=centre.bus,
         own_name=lambda: keeper().running.node.shown_name(socket.gethostname()),
         own_state=lambda: node.state,
-        open_listeners=listeners,
+        open_listeners=outside.rows,
+        goings_on=outside.busy,
         is_claimed=access.desk.claimed,
         restart_keys=lambda: keeper().needs_restart,
         last_stop=lambda: access.database.stopped_cleanly,

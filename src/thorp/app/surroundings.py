@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from thorp.app.tree import ServiceTree
 from thorp.bus.dispatch import Bus
-from thorp.node.types import Listing, NodeState, ServiceFacts
+from thorp.node.types import Busy, Listing, NodeState, ServiceFacts
 from thorp.wire.capabilities.node import ListenerRow
 
 
@@ -19,6 +19,7 @@ class LiveSurroundings:
     own_state: Callable[[], NodeState]
     open_listeners: Callable[[], tuple[ListenerRow, ...]]
     is_claimed: Callable[[], bool]
+    goings_on: Callable[[], Busy]
     restart_keys: Callable[[], tuple[str, ...]]
     last_stop: Callable[[], bool | None]
     stop: Callable[[str], None]
@@ -43,6 +44,9 @@ class LiveSurroundings:
 
     def needs_restart(self) -> tuple[str, ...]:
         return self.restart_keys()
+
+    def busy(self) -> Busy:
+        return self.goings_on()
 
     def stopped_cleanly(self) -> bool | None:
         return self.last_stop()

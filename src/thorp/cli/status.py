@@ -40,6 +40,8 @@ def facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
             if one["state"] == "open"
         ),
         *(("fingerprint", one["fingerprint"]) for one in answer["listeners"] if one.get("fingerprint")),
+        ("neighbours", counted(answer["busy"]["peers"], "here; `thorp lan` says more")),
+        ("transfers", counted(answer["busy"]["transfers"], "on their way; `thorp transfers` lists them")),
         ("can do", f"{len(listed)} things; `thorp capabilities` lists them"),
         *(("cannot do", f"{one['id']}: {one['reason']}") for one in answer["capabilities"] if not one["listed"]),
         *(
@@ -51,6 +53,11 @@ def facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("dashboard", "" if answer["claimed"] else "not claimed yet; `thorp open` claims it"),
         ("restart", ", ".join(answer["config"]["needs_restart"]) and waiting(answer["config"]["needs_restart"])),
     ]
+
+
+def counted(many: int, what: str) -> str:
+    """Nothing is said of none."""
+    return f"{many} {what}" if many else ""
 
 
 def waiting(keys: list[str]) -> str:

@@ -89,6 +89,11 @@ class Transfers:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
+    def carried(self) -> int:
+        """How many are on their way in this process, waiting ones included."""
+        return len(self._carriers)
+
+    @property
     def limit(self) -> int:
         return self._tools.settings().limit
 

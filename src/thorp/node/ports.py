@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from thorp.node.types import Listing, NodeState, Readings, ServiceFacts
+from thorp.node.types import Busy, Listing, NodeState, Readings, ServiceFacts
 from thorp.wire.capabilities.node import ListenerRow
 
 
@@ -22,6 +22,8 @@ class Surroundings(Protocol):
     def claimed(self) -> bool: ...
 
     def needs_restart(self) -> tuple[str, ...]: ...
+
+    def busy(self) -> Busy: ...
 
     def stopped_cleanly(self) -> bool | None: ...
 

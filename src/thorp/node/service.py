@@ -9,6 +9,7 @@ from thorp.base.moments import rfc3339
 from thorp.node.ports import Gauges, Surroundings
 from thorp.node.types import Listing, Self
 from thorp.wire.capabilities.node import (
+    BusyRow,
     CapabilitiesAnswer,
     CapabilityRow,
     ConfigRow,
@@ -64,7 +65,7 @@ class NodeFeature:
 
     def report(self) -> StatusAnswer:
         """How this node is doing right now."""
-        around, readings = self._around, self._gauges.read()
+        around, readings, busy = self._around, self._gauges.read(), self._around.busy()
         return StatusAnswer(
             node=NodeRow(
                 id=self._me.id,
@@ -82,6 +83,7 @@ class NodeFeature:
             memory=MemoryRow(resident_bytes=readings.resident_bytes),
             disk=DiskRow(free_bytes=readings.disk_free, total_bytes=readings.disk_total),
             config=ConfigRow(needs_restart=around.needs_restart()),
+            busy=BusyRow(transfers=busy.transfers, peers=busy.peers),
             stopped_cleanly=around.stopped_cleanly(),
         )
 

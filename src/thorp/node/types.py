@@ -54,6 +54,14 @@ class Readings:
     disk_total: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """What is going on between this node and others."""
+
+    transfers: int
+    peers: int
+
+
 REACH: Mapping[str, str] = {
     "local": "programs and browsers on this machine",
     "socket": "the owner's own user on this machine",

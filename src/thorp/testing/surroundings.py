@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from thorp.base.service import ServiceState
-from thorp.node.types import Listing, NodeState, Readings, ServiceFacts, listener_row
+from thorp.node.types import Busy, Listing, NodeState, Readings, ServiceFacts, listener_row
 from thorp.wire.capabilities.node import NODE_ECHO, NODE_STATUS, ListenerRow
 
 
@@ -32,6 +32,9 @@ class FakeSurroundings:
 
     def needs_restart(self) -> tuple[str, ...]:
         return ("local.port",)
+
+    def busy(self) -> Busy:
+        return Busy(transfers=2, peers=3)
 
     def stopped_cleanly(self) -> bool | None:
         return None

@@ -25,6 +25,7 @@ export const status = object({
   memory: object({ resident_bytes: orNull(number) }),
   disk: object({ free_bytes: orNull(number), total_bytes: orNull(number) }),
   config: object({ needs_restart: list(text) }),
+  busy: object({ transfers: number, peers: number }),
   stopped_cleanly: orNull(flag),
 });
 

@@ -143,6 +143,11 @@ class ConfigRow(Message):
     needs_restart: tuple[str, ...] = Field(description="Settings changed since the start that apply at the next one.")
 
 
+class BusyRow(Message):
+    transfers: int = Field(description="Models on their way here, waiting ones included.")
+    peers: int = Field(description="Members of the household that are here.")
+
+
 class StatusAnswer(Message):
     """How this node is doing."""
 
@@ -154,6 +159,7 @@ class StatusAnswer(Message):
     memory: MemoryRow
     disk: DiskRow
     config: ConfigRow
+    busy: BusyRow
     stopped_cleanly: bool | None = Field(description="Whether the last run ended in order; null: first run.")
 
 
