@@ -36,7 +36,6 @@ def test_the_services_start_below_what_stands_on_them(tmp_path: Path) -> None:
     assert {row["kind"]: row["state"] for row in status["listeners"]} == {
         "local": "open",
         "socket": "open",
-        "mesh": "closed",
     }
     assert status["node"]["id"] == node.ready.node_id
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from thorp.swarm.download import Download
+from thorp.swarm.download import Download, wishes
 from thorp.swarm.engine import Engine
 from thorp.swarm.recipes import bencode
 
@@ -153,6 +153,62 @@ def test_giving_pieces_while_peers_send_them_ends_well(swarm):
     assert download.standing().rejected == download.standing().banned == frozenset()
     download.close()
     assert (swarm.folder / "partial").read_bytes() == data
+
+
+def test_what_is_preferred_comes_first_and_the_rest_after_it(swarm):
+    data = swarm.data(100)
+    torrent = swarm.torrent(data)
+    seed = sharing(swarm, SEED, data, torrent)
+    download = fetching(swarm, torrent)
+    download.prefer(range(60, 70))
+    download.limit(200_000)
+    download.add_peers([(SEED, seed.port)])
+    standing = swarm.until(download, lambda standing: sum(standing.have) > 4)
+    others = sum(standing.have) - sum(standing.have[60:70])  # a peer may offer one of its own choice
+    assert others <= 1
+    download.limit(0)
+    swarm.finish(download)
+    assert (swarm.folder / "partial").read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("left_out", "soon", "wanted"),
+    [((), (), [4, 4, 4]), ((1,), (), [4, 0, 4]), ((), (2,), [1, 1, 7]), ((2,), (1, 2), [1, 7, 0])],
+)
+def test_what_others_bring_is_never_wanted_and_what_is_preferred_most(left_out, soon, wanted):
+    assert wishes(3, left_out, soon) == wanted
+
+
+def test_what_does_not_wait_for_the_disk_any_more_can_be_read(swarm):
+    data = swarm.data(400)
+    torrent = swarm.torrent(data)
+    seed = sharing(swarm, SEED, data, torrent)
+    download = fetching(swarm, torrent)
+    download.add_peers([(SEED, seed.port)])
+    read: set[int] = set()
+
+    def look(standing: Any) -> bool:
+        with (swarm.folder / "partial").open("rb") as file:
+            for piece in {one for one, here in enumerate(standing.have) if here} - standing.waiting - read:
+                file.seek(piece * len(swarm.piece(data, 0)))
+                assert file.read(len(swarm.piece(data, piece))) == swarm.piece(data, piece)
+                read.add(piece)
+        return standing.finished
+
+    swarm.until(download, look)
+    assert len(read) < 400, "who sent the last piece is not asked whether it is on the disk: `close` says so"
+    assert all(download.close())
+
+
+def test_a_peer_says_which_address_of_ours_it_talks_to(swarm):
+    data = swarm.data(30)
+    torrent = swarm.torrent(data)
+    seed = sharing(swarm, SEED, data, torrent)
+    download = fetching(swarm, torrent)
+    download.limit(50_000)
+    download.add_peers([(SEED, seed.port)])
+    standing = swarm.until(download, lambda standing: standing.peers)
+    assert {one.here for one in standing.peers} == {LEECH}
 
 
 def test_in_order_the_beginning_comes_first(swarm):

@@ -135,7 +135,8 @@ class Lan:
         return circle_of(self.household.standing, self._ground.clock.monotonic())
 
     def rows(self) -> tuple[ListenerRow, ...]:
-        return (listener_row("mesh", self.listener.address, is_open=bool(self.listener.port)),)
+        """The door for other nodes, while it stands open."""
+        return (listener_row("mesh", self.listener.address, is_open=True),) if self.listener.port else ()
 
     @property
     def offers(self) -> tuple[Offer, ...]:

@@ -23,7 +23,7 @@ from thorp.models.hashing import Hashes, Pieces
 from thorp.models.partial import TORRENT, Partial
 from thorp.models.ports import ByteSource, Stop
 from thorp.models.types import SourceKind, Wanted
-from thorp.swarm.download import Standing
+from thorp.swarm.download import PeerStanding, Standing
 from thorp.swarm.recipes import PIECE, SHA1
 from thorp.swarm.torrents import ReadTorrent, parse_torrent
 
@@ -33,7 +33,8 @@ WITHOUT_PROGRESS: Final = 5.0  # seconds after which others are asked, too
 ALONE: Final = 30.0  # seconds after which the swarm is left where nobody else may be asked meanwhile
 HEAD_START: Final = 1.0  # seconds for neighbours to begin before others do who help in any case
 OTHER_THREADS: Final = 2  # one that hashes, one that syncs
-AHEAD: Final = 16  # pieces that are asked for first: enough for several to bring each other different ones
+AHEAD: Final = 8  # of one's own pieces, that are asked for first
+ALONE_AHEAD: Final = 32  # while nobody else is known to fetch: who begins at the same moment should take others
 PEERS_EVERY: Final = 2.0  # seconds between two looks at who is around
 CHECKED_WHOLE: Final = 4 * 1024 * 1024 * 1024  # smaller files are read again after a kill; larger ones are believed
 
@@ -247,7 +248,7 @@ class SwarmFetch:
         if (ours := self._gaps.ours()) != self._left_out:
             download.leave_out(ours)
             self._left_out = ours
-        if (soon := next_ones(standing.have, ours)) != self._soon:
+        if (soon := next_ones(standing.have, ours, *turn_among(standing.peers))) != self._soon:
             download.prefer(soon)
             self._soon = soon
 
@@ -348,10 +349,20 @@ class Frontier:
         return Hashes(*self._whole.digests(), own, self._size)
 
 
-def next_ones(have: bytes, left_out: Collection[int]) -> frozenset[int]:
-    """What to ask for first, so that hashing keeps up: the first pieces that are missing and others do not bring."""
-    missing = (piece for piece, here in enumerate(have) if not here and piece not in left_out)
-    return frozenset(islice(missing, AHEAD))
+def turn_among(peers: Sequence[PeerStanding]) -> tuple[int, int]:
+    """Which of those who fetch the same file we are, and how many they are: by address, so that all of them agree."""
+    here = min((one.here for one in peers), default="")
+    fetching = sorted({one.address for one in peers if one.progress < 1} | {here})
+    return fetching.index(here), len(fetching)
+
+
+def next_ones(have: bytes, left_out: Collection[int], turn: int, of: int) -> frozenset[int]:
+    """What to ask for first: our own share of what is missing, from the front, so that hashing keeps up.
+
+    Everybody takes another share from who has all of it; the rest comes from each other.
+    """
+    own = (piece for piece in range(turn, len(have), of) if not have[piece] and piece not in left_out)
+    return frozenset(islice(own, AHEAD if of > 1 else ALONE_AHEAD))
 
 
 def check_again(partial: Partial) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST_GIVEN: Final = 4  # pieces of ours that may wait for the disk; the next one waits outside
 PATIENCE: Final = 30.0  # seconds for the disk
 CHECKING: Final = 0.25  # seconds; what is known to be here is believed in less, and what is read takes longer anyway
+QUEUE_EVERY: Final = 4  # looks
 LAST_PORT: Final = 65535
 NO_PRIORITY: Final = 0
 USUAL_PRIORITY: Final = 4
@@ -38,6 +39,7 @@ class PeerStanding:
     down: int  # bytes per second of the file itself
     up: int
     progress: float  # how much of the file it has, 0 to 1
+    here: str = ""  # the address of this machine that it talks to
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class Download:
         self._leave = leave
         self._seen = 0
         self._has_peers = False
+        self._looks = 0
+        self._queue: frozenset[int] = frozenset()
+        self._written: set[int] = set()
         self._left_out: frozenset[int] = frozenset()
         self._soon: frozenset[int] = frozenset()
         self.closed: bytes | None = None  # the pieces, after the engine has taken it out
@@ -138,12 +143,19 @@ class Download:
     def standing(self) -> Standing:
         with native.asking():
             status = native.downloading(self.handle)
-            queue = frozenset(one["piece_index"] for one in self.handle.get_download_queue())
+            have = have_map(status, self._torrent)
+            self._look_at_queue(have)
             peers = tuple(
-                PeerStanding(one.ip[0], one.ip[1], one.payload_down_speed, one.payload_up_speed, one.progress)
+                PeerStanding(
+                    one.ip[0],
+                    one.ip[1],
+                    one.payload_down_speed,
+                    one.payload_up_speed,
+                    one.progress,
+                    one.local_endpoint()[0],
+                )
                 for one in self.handle.get_peer_info()
             )
-        have = have_map(status, self._torrent)
         with self._board.held():
             return Standing(
                 checking=native.is_checking(status) or not (self.ledger.checked or self.ledger.error),
@@ -151,14 +163,24 @@ class Download:
                 done=status.total_done,
                 came=status.total_payload_download,
                 have=have,
-                wanted=frozenset(one for one in queue if not have[one]),
+                wanted=frozenset(one for one in self._queue if not have[one]),
                 peers=peers,
                 error=self.ledger.error,
                 errno=self.ledger.number,
                 rejected=frozenset(self.ledger.rejected),
                 banned=frozenset(self.ledger.banned),
-                waiting=_waiting(have, queue),
+                waiting=frozenset(one for one, here in enumerate(have) if here and one not in self._written),
             )
+
+    def _look_at_queue(self, have: bytes) -> None:
+        """What is right leaves the queue once it is on the disk; with the last piece the engine forgets the queue.
+
+        Costs much, because it tells of every block: so only now and then.
+        """
+        self._looks += 1
+        if self._looks % QUEUE_EVERY == 1 and not all(have):
+            self._queue = frozenset(one["piece_index"] for one in self.handle.get_download_queue())
+            self._written |= {one for one, here in enumerate(have) if here and one not in self._queue}
 
     def wait(self, seconds: float) -> None:
         """Until something happened since the last wait, or so long."""
@@ -187,11 +209,6 @@ class Download:
     def _may_give(self) -> bool:
         ledger = self.ledger
         return bool(ledger.error) or (ledger.checked and len(ledger.given) < MOST_GIVEN)
-
-
-def _waiting(have: bytes, queue: Collection[int]) -> frozenset[int]:
-    """What is right and not on the disk: it leaves the queue once it is. With the last piece the queue is forgotten."""
-    return frozenset(range(len(have)) if all(have) else (one for one in queue if have[one]))
 
 
 def wishes(pieces: int, left_out: Collection[int], soon: Collection[int]) -> list[int]:
