@@ -18,6 +18,7 @@ from thorp.swarm.bencoded import read
 from thorp.swarm.recipes import household_torrent
 from thorp.swarm.settings import SwarmSettings
 from thorp.swarm.torrents import parse_torrent
+from thorp.swarm.tracker import STRANGER
 from thorp.testing.clock import FakeClock
 
 CARD = {"format": "gguf", "model_id": "m", "revision": "0" * 40, "source": "hub"}
@@ -53,9 +54,9 @@ class World:
             raise NotSharedError("It is not shared.")
         return TORRENT.content
 
-    async def ask(self, path: str, method: str = "GET") -> tuple[int, bytes]:
+    async def ask(self, path: str, method: str = "GET", host: str = HERE, more: str = "") -> tuple[int, bytes]:
         reader, writer = await asyncio.open_connection(HERE, self.service.port)
-        writer.write(f"{method} {path} HTTP/1.1\r\nHost: {HERE}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n".encode())
         answer = await reader.read()
         writer.close()
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -129,5 +130,35 @@ def test_nothing_is_known_of_what_is_not_handed_out() -> None:
 def test_there_is_nothing_else(method: str, path: str, status: int) -> None:
     async def story(world: World) -> None:
         assert (await world.ask(path, method))[0] == status
+
+    World().live(story)
+
+
+@pytest.mark.parametrize("path", [PATH, ANNOUNCE])
+@pytest.mark.parametrize(
+    ("host", "more"),
+    [
+        (HERE, "Origin: http://evil.example\r\n"),
+        (HERE, "Origin: null\r\n"),
+        (HERE, "Sec-Fetch-Site: cross-site\r\n"),
+        (HERE, "Sec-Fetch-Site: none\r\n"),
+        ("evil.example", ""),
+        ("evil.example:7082", ""),
+        ("localhost:7082", ""),
+        ("127.1", ""),
+    ],
+)
+def test_E64_a_web_page_gets_the_refusal_of_strangers(path: str, host: str, more: str) -> None:
+    async def story(world: World) -> None:
+        status, body = await world.ask(path, host=host, more=more)
+        assert (status, said(body)) == (403, {b"failure reason": STRANGER.encode()})
+
+    World().live(story)
+
+
+@pytest.mark.parametrize("host", [HERE, "127.0.0.1:7082", "[::1]", "[fe80::1]:7082"])
+def test_other_clients_go_by_an_address(host: str) -> None:
+    async def story(world: World) -> None:
+        assert (await world.ask(PATH, host=host))[0] == 200
 
     World().live(story)

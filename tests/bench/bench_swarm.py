@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from household import House, Spent, cpu_of, house, sent_by, until
+from household import Spent, cpu_of, house, sent_by, until
 
 from thorp.models.sealed import Bytes, sealed
 from thorp.models.types import SourceKind
@@ -35,7 +35,7 @@ MODEL_BYTES = 4 * 1024**3  # as long as they say, and empty: what is handed out 
 SETTLE_SECONDS, IDLE_SECONDS = 20.0, 60.0
 COPIES = 7  # of the model at most, while four fetch it
 PAGE = os.sysconf("SC_PAGE_SIZE")
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of its own is made there)
 WANTED = {
     "rate_to_curl": ">= 0.5",
     "rate_to_aria2": "> 1",

@@ -1,4 +1,4 @@
-"""A household to measure: nodes in a village that have joined, one of which has a model, and other ways to its bytes."""
+"""A household to measure: nodes that have joined, one of which has a model, and other ways to its bytes."""
 
 import json
 import os

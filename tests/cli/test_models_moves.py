@@ -31,6 +31,16 @@ def test_what_lies_here_is_taken_in(thorp: Thorp, node: FakeNode, tmp_path: Path
     ImportAnswer.model_validate_json(json.dumps(IMPORTED))
 
 
+def test_what_a_cache_had_is_told_to_be_kept_back(thorp: Thorp, node: FakeNode) -> None:
+    (row,) = IMPORTED["imported"]
+    answer = IMPORTED | {"imported": [row | {"kept_back": True}]}
+    streams(node, answer)
+    shown = thorp("models", "import", "/cache")
+
+    assert "Kept back from your household: qwen2.5:0.5b:instruct:q8_0. A cache does not tell what is gated" in shown.err
+    ImportAnswer.model_validate_json(json.dumps(answer))
+
+
 def test_a_path_is_made_absolute_where_the_person_stands(
     thorp: Thorp, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

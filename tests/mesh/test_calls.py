@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from thorp.base.clock import SystemClock
-from thorp.mesh.calls import MOST_TOKENS, SPARE, Met, Tokens, opener
+from thorp.mesh.calls import HOUSEHOLD_SECONDS, MOST_TOKENS, SPARE, Met, Tokens, opener
 from thorp.mesh.ports import Blob
 from thorp.mesh.replies import NeighbourRefusedError, NotGreetedError, NotThereError
 from thorp.net.facts import ListenerFacts
 from thorp.net.listen import TcpListener
-from thorp.net.mesh_line import NotGivenError, NotThisNodeError, Target
+from thorp.net.mesh_line import NeighbourSlowError, NotGivenError, NotThisNodeError, Target
 from thorp.net.mesh_tls import mesh_server_context, node_certificate
-from thorp.net.outward_line import Stop
+from thorp.net.outward_line import Stop, stopped
 from thorp.testing.clock import FakeClock
 from thorp.testing.mesh import FakeLine, FakeNode, House
 from thorp.wire.shared import BadListError
@@ -69,6 +69,27 @@ def test_a_session_is_renewed_before_its_end(founder: FakeNode, member: FakeNode
     member.neighbourhood.household(founder.target)
 
     assert len(member.met) == 2
+
+
+def test_one_deadline_holds_for_everything_that_asking_for_a_roster_takes(founder: FakeNode, member: FakeNode) -> None:
+    class Slow(FakeLine):
+        """Each answer takes a good part of the time; none of them alone takes too much."""
+
+        stop: Stop | None = None
+
+        def ask(self, method: str, path: str, **options: Any) -> Any:
+            stopped(self.stop)
+            member.clock.advance(HOUSEHOLD_SECONDS / 2)
+            return super().ask(method, path, **options)
+
+    def opened(_target: Target, stop: Stop | None) -> Slow:
+        line = Slow(founder.id, founder.app)
+        line.stop = stop
+        return line
+
+    member.neighbourhood.opened = opened
+    with pytest.raises(NeighbourSlowError, match="15 s"):
+        member.neighbourhood.household(founder.target)
 
 
 def test_a_stranger_is_not_greeted(house: House, founder: FakeNode) -> None:

@@ -10,6 +10,7 @@ from thorp.mesh.hello import (
     NotKnownError,
     RemovedError,
     TooManyHellosError,
+    household_of,
 )
 from thorp.testing.clock import FakeClock
 from thorp.testing.mesh import FakeNode, House
@@ -164,6 +165,23 @@ def test_the_bell_is_quiet_again_after_a_second() -> None:
     clock.advance(1)
 
     assert rung(bell, "10.0.0.1", 1000) == NEW_EACH
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("fe80::1:0:0:1", "fe80::2:0:0:1", True),
+        ("fe80::1%lan0", "fe80::2", True),
+        ("2001:db8::1", "2001:db8:0:0:5::1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("no address", "", False),
+    ],
+)
+def test_a_house_is_a_network_however_its_addresses_are_written(one: str, other: str, *, same: bool) -> None:
+    assert (household_of(one) == household_of(other)) is same
 
 
 def test_addresses_of_one_house_ring_as_one_and_are_not_collected() -> None:

@@ -301,6 +301,16 @@ def test_watchers_learn_who_is_gone_after_it_is_on_disk() -> None:
     assert saved == shelf.saved
 
 
+def test_an_id_means_its_node_whatever_the_others_call_themselves() -> None:
+    founder = made()
+    asyncio.run(founder.add_member(B.node_id, C.node_id))
+    asyncio.run(founder.add_member(C.node_id, B.node_id.removeprefix("ed25519:")))
+
+    for key in (B, C):
+        assert founder.find(key.node_id).node == key.node_id
+        assert founder.find(key.node_id.removeprefix("ed25519:")).node == key.node_id
+
+
 def test_a_member_is_found_by_name_id_or_the_beginning_of_it() -> None:
     founder = made()
     asyncio.run(founder.add_member(B.node_id, "cellar"))

@@ -1,17 +1,20 @@
 import asyncio
+import threading
 
 import pytest
 
 from thorp.base.errors import ThorpError
+from thorp.base.tasks import TaskScope
 from thorp.mesh.calls import NobodyThereError
 from thorp.mesh.invites import InviteUsedError, JoinRefusedError, Proven
 from thorp.mesh.joining import Joiner, NotTheInviterError
 from thorp.mesh.replies import NeighbourRefusedError
+from thorp.mesh.types import Kept
 from thorp.testing.clock import FakeRandomness
-from thorp.testing.mesh import FakeLine, FakeNode, FakeReply, House
+from thorp.testing.mesh import FakeLine, FakeNode, FakeReply, FakeShelf, House
 from thorp.wire.household import text_of_bytes
-from thorp.wire.invites import Invite
-from thorp.wire.joining import JoinWelcome, Transcript
+from thorp.wire.invites import Invite, invite_id
+from thorp.wire.joining import JoinBegin, JoinProof, JoinWelcome, Transcript, proof, sign_transcript
 
 
 @pytest.fixture
@@ -68,6 +71,54 @@ def test_E67_a_removed_node_does_not_come_back_with_its_old_invite(founder: Fake
     with pytest.raises(NeighbourRefusedError, match="used already"):
         joiner.neighbourhood.join(invite)
     assert not founder.household.is_member(joiner.id)
+
+
+class SlowShelf(FakeShelf):
+    """A disk whose next write waits until somebody lets it go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.go = threading.Event(), threading.Event()
+
+    def save(self, kept: Kept) -> None:
+        self.writing.set()
+        self.go.wait(5)
+        super().save(kept)
+
+
+def asks(founder: FakeNode, joiner: FakeNode, invite: Invite) -> JoinProof:
+    """The joiner's proof, ready to be sent."""
+    named, nonce = invite_id(invite.secret), text_of_bytes(bytes(32))
+    begin = JoinBegin(community=invite.community, invite=named, node=joiner.id, name="cellar", nonce=nonce)
+    theirs = founder.invites.begin(begin).nonce
+    said = Transcript(invite.community, named, founder.id, joiner.id, "cellar", theirs, nonce)
+    shown = proof(invite.secret, "joiner", said)
+    return JoinProof(invite=named, nonce=theirs, proof=shown, signature=sign_transcript(joiner.key, said))
+
+
+def test_E67_a_proof_that_comes_while_its_node_is_removed_is_refused(founder: FakeNode, joiner: FakeNode) -> None:
+    invite = invited(founder)
+    joiner.neighbourhood.join(invite)
+    body = asks(founder, joiner, invite).model_dump_json().encode()
+    shelf = founder.household._shelf = SlowShelf()
+
+    async def run() -> None:
+        founder.household._changing = asyncio.Lock()
+        async with TaskScope("removal") as scope:
+            removal = scope.start("remove", founder.household.remove(joiner.id))
+            await asyncio.to_thread(shelf.writing.wait, 5)
+            answer = scope.start("answer", founder.joining.answer(body))
+            await asyncio.sleep(0)
+            assert not answer.done()
+            shelf.go.set()
+            await removal
+            with pytest.raises(InviteUsedError):
+                await answer
+
+    asyncio.run(run())
+    roster = founder.household.standing.roster
+    assert joiner.id not in roster.nodes
+    assert joiner.id in roster.removed
 
 
 def test_56_an_expired_invite_is_refused_with_its_own_sentence(founder: FakeNode, joiner: FakeNode) -> None:

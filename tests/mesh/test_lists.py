@@ -5,7 +5,7 @@ import pytest
 
 from thorp.base.errors import NetworkError
 from thorp.identity.ids import NodeId
-from thorp.mesh.lists import MOST_MODELS, STALE_AFTER, Lists
+from thorp.mesh.lists import FAILED_FOR, MOST_MODELS, STALE_AFTER, Lists
 from thorp.mesh.types import Neighbour
 from thorp.net.mesh_line import Target
 from thorp.testing.clock import FakeClock
@@ -87,12 +87,35 @@ def test_who_says_that_nothing_is_shown_any_more_is_believed_at_once(asked: Aske
 
 
 def test_who_does_not_answer_is_left_out_and_the_others_are_not(asked: Asked) -> None:
+    clock = FakeClock()
+    lists, _ = made(asked, ANN, BOB, clock=clock)
+    asked.away = ANN.address
+
+    assert [every(lists), every(lists)] == [{"bob": 1}] * 2
+    assert asked.asked.count(ANN.address) == 1
+    asked.away = ""
+    clock.advance(FAILED_FOR)
+    assert every(lists) == {"ann": 1, "bob": 1}
+
+
+def test_who_failed_and_announces_another_list_is_asked_at_once(asked: Asked) -> None:
+    lists, heard = made(asked, replace(ANN, list_digest="0" * 64))
+    asked.away = ANN.address
+    every(lists)
+    heard.neighbours, asked.away = (ANN,), ""
+
+    assert every(lists) == {"ann": 1}
+
+
+def test_questions_at_once_wait_for_a_slow_neighbour_together(asked: Asked) -> None:
     lists, _ = made(asked, ANN, BOB)
     asked.away = ANN.address
 
-    assert every(lists) == {"bob": 1}
-    asked.away = ""
-    assert every(lists) == {"ann": 1, "bob": 1}
+    async def run() -> list[int]:
+        return [len(one) for one in await asyncio.gather(*(lists.every() for _ in range(5)))]
+
+    assert asyncio.run(run()) == [1] * 5
+    assert asked.asked.count(ANN.address) == 1
 
 
 def test_who_left_or_has_no_listener_is_not_asked(asked: Asked) -> None:

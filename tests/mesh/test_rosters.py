@@ -1,9 +1,23 @@
 import asyncio
+import threading
 
 import pytest
 
-from thorp.mesh.rosters import MOST_WAITING, Lead, Rosters, expected_at
+from thorp.base.errors import NetworkError
+from thorp.base.tasks import TaskScope
+from thorp.mesh.rosters import (
+    AT_ONCE,
+    MOST_WAITING,
+    PLACES_EACH,
+    STRANGERS_AT_ONCE,
+    Lead,
+    Rosters,
+    expected_at,
+    next_lead,
+)
+from thorp.net.mesh_line import Target
 from thorp.testing.mesh import FakeNode, House
+from thorp.wire.household import HouseholdAnswer
 
 
 @pytest.fixture
@@ -98,6 +112,94 @@ def test_leads_are_bounded_and_not_followed_twice(member: FakeNode) -> None:
         rosters.wants("10.0.0.1", 1, None)
 
     assert len(rosters._waiting) == MOST_WAITING
+
+
+def test_a_lead_with_another_port_takes_the_place_of_the_one_before(member: FakeNode, founder: FakeNode) -> None:
+    rosters = rosters_of(member)
+    for port in range(1, 100):
+        rosters.wants("10.0.0.2", port, founder.id)
+
+    assert list(rosters._waiting.values()) == [Lead("10.0.0.2", 99, founder.id)]
+
+
+def test_a_member_finds_room_where_strangers_crowd(member: FakeNode, founder: FakeNode) -> None:
+    rosters = rosters_of(member)
+    for number in range(MOST_WAITING):
+        rosters.wants(f"10.0.0.{number}", 1, f"stranger-{number}")
+    for number in range(PLACES_EACH + 1):
+        rosters.wants(f"10.0.1.{number}", 1, founder.id)
+
+    waiting = list(rosters._waiting.values())
+    assert [lead.address for lead in waiting if lead.node == founder.id] == ["10.0.1.1", "10.0.1.2"]
+    assert [lead.node for lead in waiting[:MOST_WAITING]] == [f"stranger-{number}" for number in range(MOST_WAITING)]
+
+
+def test_the_founder_is_asked_first_then_members_then_strangers(
+    house: House, member: FakeNode, founder: FakeNode
+) -> None:
+    third = FakeNode(house, 3)
+    third.join(founder)
+    roster = founder.household.standing.roster
+    leads = [Lead("10.0.0.9", 1, None), Lead("10.0.0.8", 1, "stranger"), lead_to(member), lead_to(third)]
+    leads.append(lead_to(founder))
+    waiting, order = {(lead.address, lead.node): lead for lead in leads}, []
+    while (lead := next_lead(waiting, [], roster)) is not None:
+        order.append(lead)
+        del waiting[lead.address, lead.node]
+
+    assert order == [leads[4], leads[2], leads[3], leads[0], leads[1]]
+
+
+def test_strangers_leave_somebody_free_to_ask_a_member(member: FakeNode, founder: FakeNode) -> None:
+    roster, lead = founder.household.standing.roster, lead_to(member)
+    asked = [Lead(f"10.0.0.{number}", 1, None) for number in range(STRANGERS_AT_ONCE)]
+    one_more = Lead("10.0.0.9", 1, None)
+
+    assert next_lead({("10.0.0.9", None): one_more}, asked[1:], roster) == one_more
+    assert next_lead({("10.0.0.9", None): one_more}, asked, roster) is None
+    assert next_lead({("10.0.0.9", None): one_more, (lead.address, lead.node): lead}, asked, roster) == lead
+
+
+def test_a_node_is_asked_once_at_a_time(member: FakeNode, founder: FakeNode) -> None:
+    lead = lead_to(member)
+
+    assert next_lead({("10.0.0.9", member.id): lead}, [lead], founder.household.standing.roster) is None
+
+
+class Stuck:
+    """Neighbours that do not answer until they are let go."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.full, self.go = threading.Event(), threading.Event()
+
+    def household(self, target: Target) -> HouseholdAnswer:
+        self.asked.append(target.address)
+        if len(self.asked) == AT_ONCE:
+            self.full.set()
+        self.go.wait(5)
+        raise NetworkError("Nobody answers.")
+
+
+def test_the_founder_is_asked_while_strangers_do_not_answer(member: FakeNode, founder: FakeNode) -> None:
+    asks = Stuck()
+    rosters = Rosters(member.household, asks, 7080)
+
+    async def run() -> list[str]:
+        life = OneLife()
+        async with TaskScope("test") as scope:
+            for number in range(8):
+                rosters.wants(f"10.0.0.{number}", 1, None)
+            running = scope.start("rosters", rosters.run(life))
+            rosters.wants(founder.address, 1, founder.id)
+            await asyncio.to_thread(asks.full.wait, 5)
+            first = list(asks.asked)
+            asks.go.set()
+            life.enough.set()
+            await running
+        return first
+
+    assert sorted(asyncio.run(run())) == sorted(["10.0.0.0", "10.0.0.1", "10.0.0.2", founder.address])
 
 
 class OneLife:

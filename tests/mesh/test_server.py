@@ -1,14 +1,16 @@
 import asyncio
 import hashlib
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from thorp.mesh.ports import Blob
+from thorp.base.tasks import TaskScope
+from thorp.mesh.ports import Blob, Shown
 from thorp.testing.asgi import Client, Heard
-from thorp.testing.mesh import FakeNode, House
+from thorp.testing.mesh import FakeLibrary, FakeNode, House
 from thorp.wire.hello import sign_hello
 from thorp.wire.household import HouseholdAnswer, bytes_of_text, verify_roster
 from thorp.wire.shared import SharedFile, SharedList, SharedModel
@@ -58,6 +60,29 @@ class Pair:
 
     def ask(self, path: str, method: str = "GET", body: bytes = b"", token: str | None = None, **headers: str) -> Heard:
         return asyncio.run(self.client(token, **headers).ask(method, f"/mesh/v1/{path}", body))
+
+
+class Waiting:
+    """A library that is slow: it answers once two questions wait and `go` is set."""
+
+    def __init__(self, library: FakeLibrary) -> None:
+        self.library = library
+        self.waiting = 0
+        self.all_wait, self.go = asyncio.Event(), asyncio.Event()
+
+    async def _wait(self) -> None:
+        self.waiting += 1
+        if self.waiting == 2:
+            self.all_wait.set()
+        await self.go.wait()
+
+    async def shown(self) -> Shown:
+        await self._wait()
+        return await self.library.shown()
+
+    async def torrent(self, infohash: str) -> bytes:
+        await self._wait()
+        return await self.library.torrent(infohash)
 
 
 @pytest.fixture
@@ -184,6 +209,24 @@ def test_strangers_that_ring_too_often_are_put_off(pair: Pair, path: str, method
 
     assert heard[-1].status == 429
     assert heard[-1].headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("path", ["models", "torrents/" + "c" * 40])
+def test_a_member_looks_at_few_lists_and_torrents_at_once(pair: Pair, path: str) -> None:
+    async def run() -> list[int]:
+        library = Waiting(pair.founder.library)
+        pair.founder.app._room = replace(pair.founder.app._room, library=library)
+        async with TaskScope("looks") as scope:
+            looks = [scope.start("look", pair.client().ask("GET", f"/mesh/v1/{path}")) for _ in range(2)]
+            await library.all_wait.wait()
+            third = await pair.client().ask("GET", f"/mesh/v1/{path}")
+            roster = await pair.client().ask("GET", "/mesh/v1/household")
+            library.go.set()
+            done = [(await one).status for one in looks]
+        again = await pair.client().ask("GET", f"/mesh/v1/{path}")
+        return [third.status, roster.status, *done, again.status]
+
+    assert asyncio.run(run()) == [429, 200, 200, 200, 200]
 
 
 def test_every_call_of_a_member_says_that_it_is_here(pair: Pair) -> None:

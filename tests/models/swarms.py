@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -114,8 +114,8 @@ class RealSwarm:
     limits: list[int] = field(default_factory=list[int])
     left_out: list[frozenset[int]] = field(default_factory=list[frozenset[int]])
 
-    def torrents_for(self, wanted: Wanted) -> tuple[bytes, ...]:
-        return tuple(one for one in self.torrents if parse_torrent(one).infohash not in self.doubted)
+    def torrents_for(self, wanted: Wanted) -> Iterator[bytes]:
+        return (one for one in self.torrents if parse_torrent(one).infohash not in self.doubted)
 
     def fetch(self, torrent: bytes, at: Path, have: Sequence[bool], *, in_order: bool) -> Download:
         self.begun.append(list(have))
@@ -220,8 +220,8 @@ class ScriptedSwarm:
     around: tuple[tuple[str, int], ...] = (("127.0.0.9", 1),)
     doubted: list[bytes] = field(default_factory=list[bytes])
 
-    def torrents_for(self, wanted: Wanted) -> tuple[bytes, ...]:
-        return tuple(self.torrents)
+    def torrents_for(self, wanted: Wanted) -> Iterator[bytes]:
+        return iter(self.torrents)
 
     def fetch(self, torrent: bytes, at: Path, have: Sequence[bool], *, in_order: bool) -> Download:
         if isinstance(self.download, Exception):

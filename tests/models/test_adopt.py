@@ -25,6 +25,7 @@ from thorp.models.layout import digest_of, link_target
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt, read_receipt
 from thorp.models.remove import remove
+from thorp.models.shared import Shared, is_kept_back, keep_back
 from thorp.models.types import Format, SourceKind
 from thorp.models.verify import verify
 from thorp.testing.clock import FakeClock
@@ -281,6 +282,35 @@ def test_a_cache_comes_with_repository_commit_and_branch(tmp_path: Path, library
     assert (receipt.license, receipt.gated) == ("apache-2.0", True)
     assert receipt.files[0].infohash is None  # gated models never ride a torrent
     assert is_whole(library, receipt)
+
+
+def test_what_a_cache_had_is_kept_back_until_its_owner_shares_it(tmp_path: Path, library: Library) -> None:
+    a_cache(tmp_path, {NAME: gguf_bytes(tmp_path)})
+    shared = Shared(library, FakeClock(), lambda: True)
+    found = take(library, tmp_path / "other/hub")
+    receipt = the_one(found)
+
+    assert (found.imported[0].kept, is_kept_back(library, receipt), shared.models()) == (True, True, ())
+    keep_back(library, receipt, kept=False)
+    assert not take(library, tmp_path / "other/hub").imported[0].kept
+    assert [one.repo for one in shared.models()] == [receipt.repo]
+
+
+def test_a_model_that_was_here_stays_shared_when_a_cache_mends_it(tmp_path: Path, library: Library) -> None:
+    data = gguf_bytes(tmp_path)
+    _, given = a_cache(tmp_path, {NAME: data})
+    here = an_artifact(library, given.repo, {NAME: data})
+    library.layout.blob(given.repo, digest_of(here.files[0].sha256)).unlink()
+    found = take(library, tmp_path / "other/hub")
+
+    assert library.path(the_one(found)) == library.path(here)
+    assert (found.imported[0].kept, is_kept_back(library, here)) == (False, False)
+
+
+def test_what_the_owner_named_file_by_file_is_not_kept_back(tmp_path: Path, library: Library) -> None:
+    found = take(library, a_model(tmp_path / "downloads"))
+
+    assert (found.imported[0].kept, is_kept_back(library, the_one(found))) == (False, False)
 
 
 @pytest.mark.parametrize("place", ["other", "other/hub", "other/hub/models--org--Mistral-7B-GGUF"])

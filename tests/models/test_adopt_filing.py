@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from thorp.base.errors import ThorpError
 from thorp.formats.errors import BadShardsError
 from thorp.models.adopt_filing import TakenAwayError, file_away, is_present, known_receipt, read_headers
 from thorp.models.adopt_types import Arrival, Arrived
 from thorp.models.layout import PUBLICATION, digest_of
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt
+from thorp.models.shared import is_kept_back
 from thorp.testing.gguf import projector_gguf, tiny_gguf
 from thorp.testing.library import a_library, an_artifact, piece_hashes
 
@@ -56,6 +58,19 @@ def test_only_what_its_owner_published_is_sealed(tmp_path: Path, library: Librar
     found = file_away(library, receipt, arrival, [])
 
     assert library.layout.torrent(digest_of(found.files[0].infohash or "")).exists()
+
+
+def test_it_is_kept_back_before_it_is_listed_and_not_when_it_fails(tmp_path: Path, library: Library) -> None:
+    receipt, arrival = prepared(tmp_path, library)
+    arrival = replace(arrival, kept=True)
+    in_the_way = library.layout.pieces(library.path(receipt), arrival.files[0].digest)
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(ThorpError):
+        file_away(library, receipt, arrival, [])
+    assert not is_kept_back(library, receipt)
+    in_the_way.rmdir()
+    file_away(library, receipt, arrival, [])
+    assert is_kept_back(library, receipt)
 
 
 def test_what_is_gone_by_now_is_not_entered(tmp_path: Path, library: Library) -> None:

@@ -1,7 +1,7 @@
 """What is handed out follows the library; what may be fetched follows what most neighbours have."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,11 @@ import pytest
 from tests.models.neighbourly import a_neighbour, around, receipt_of, sealed_as
 from tests.models.swarms import CARD, Case, RealSwarm, ScriptedDownload, some_bytes, torrent_for, village
 from thorp.base.errors import ConflictError
-from thorp.models.household_swarm import MOST_DOUBTED, Engine, EngineGoneError, HouseholdSwarm
+from thorp.models.household_swarm import MOST_DOUBTED, MOST_TORRENTS, Engine, EngineGoneError, HouseholdSwarm
 from thorp.models.layout import digest_of
 from thorp.models.shared import Shared, keep_back
 from thorp.models.swarming import Download
-from thorp.models.types import RemoteFile, Wanted
+from thorp.models.types import Offered, RemoteFile, Wanted
 from thorp.swarm.engine import Engine as RealEngine
 from thorp.swarm.profile import household
 from thorp.swarm.recipes import household_torrent
@@ -79,13 +79,13 @@ def test_the_torrent_that_most_neighbours_have_stands_first(tmp_path: Path) -> N
     every = [with_torrent(tmp_path, f"n{at}", one) for at, one in enumerate((ONE, THREE, TWO, THREE, TWO, TWO))]
     swarm = swarm_of(FakeEngine(), around(*every))
 
-    assert swarm.torrents_for(wanted_from(every[0])) == tuple(one.encode() for one in (TWO, THREE, ONE))
+    assert tuple(swarm.torrents_for(wanted_from(every[0]))) == tuple(one.encode() for one in (TWO, THREE, ONE))
 
 
 def test_among_equals_all_nodes_choose_the_same(tmp_path: Path) -> None:
     every = [with_torrent(tmp_path, f"n{at}", one) for at, one in enumerate((TWO, ONE))]
     for order in (every, every[::-1]):
-        assert swarm_of(FakeEngine(), around(*order)).torrents_for(wanted_from(every[0]))[0] == ONE.encode()
+        assert next(swarm_of(FakeEngine(), around(*order)).torrents_for(wanted_from(every[0]))) == ONE.encode()
 
 
 def test_a_doubted_torrent_is_not_offered_again_and_others_are(tmp_path: Path) -> None:
@@ -93,7 +93,47 @@ def test_a_doubted_torrent_is_not_offered_again_and_others_are(tmp_path: Path) -
     swarm = swarm_of(FakeEngine(), around(*every))
     swarm.doubt(digest_of(ONE))
 
-    assert swarm.torrents_for(wanted_from(every[0])) == (TWO.encode(),)
+    assert tuple(swarm.torrents_for(wanted_from(every[0]))) == (TWO.encode(),)
+
+
+@dataclass(eq=False)
+class Claiming(FakeNeighbours):
+    """Neighbours that list whatever, and count what is asked of them."""
+
+    offers: tuple[Offered, ...] = ()
+    asked: list[str] = field(default_factory=list[str])
+
+    def models(self) -> tuple[Offered, ...]:
+        return self.offers
+
+    def torrent(self, infohash: str) -> bytes | None:
+        self.asked.append(infohash)
+        return infohash.encode()
+
+
+def claims(of: Offered, node: str, infohashes: Sequence[str]) -> Offered:
+    files = tuple(replace(of.files[0], infohash=one) for one in infohashes)
+    return replace(of, node=node, files=files)
+
+
+def test_a_list_with_many_torrents_costs_few_and_those_one_by_one(tmp_path: Path) -> None:
+    mia = with_torrent(tmp_path, "mia", ONE)
+    near = Claiming(offers=(claims(around(mia).models()[0], "n", [f"{at:040x}" for at in range(400)]),))
+    found = swarm_of(FakeEngine(), near).torrents_for(wanted_from(mia))
+
+    assert near.asked == []
+    next(found)
+    assert len(near.asked) == 1
+    assert len(tuple(found)) == MOST_TORRENTS - 1
+    assert len(near.asked) == MOST_TORRENTS
+
+
+def test_who_lists_a_torrent_often_counts_once(tmp_path: Path) -> None:
+    mia = with_torrent(tmp_path, "mia", ONE)
+    one = around(mia).models()[0]
+    near = Claiming(offers=(claims(one, "loud", [ONE] * 9), claims(one, "a", [TWO]), claims(one, "b", [TWO])))
+
+    assert next(swarm_of(FakeEngine(), near).torrents_for(wanted_from(mia))) == TWO.encode()
 
 
 def test_doubts_have_an_end(tmp_path: Path) -> None:
@@ -102,9 +142,9 @@ def test_doubts_have_an_end(tmp_path: Path) -> None:
     swarm.doubt(digest_of(ONE))
     for number in range(MOST_DOUBTED - 1):
         swarm.doubt(number.to_bytes(20, "big"))
-    assert swarm.torrents_for(wanted_from(mia)) == ()
+    assert tuple(swarm.torrents_for(wanted_from(mia))) == ()
     swarm.doubt(digest_of(TWO))
-    assert swarm.torrents_for(wanted_from(mia)) == (ONE.encode(),)
+    assert tuple(swarm.torrents_for(wanted_from(mia))) == (ONE.encode(),)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +163,7 @@ def test_only_torrents_of_the_very_same_bytes_count(
     wanted = wanted_from(mia)
     other = Wanted(wanted.repo, wanted.revision, changed(wanted.file))
 
-    assert swarm_of(FakeEngine(), around(mia)).torrents_for(other) == ()
+    assert tuple(swarm_of(FakeEngine(), around(mia)).torrents_for(other)) == ()
 
 
 def test_what_rides_no_torrent_and_what_nobody_gives_is_left_out(tmp_path: Path) -> None:
@@ -131,7 +171,7 @@ def test_what_rides_no_torrent_and_what_nobody_gives_is_left_out(tmp_path: Path)
     mia = with_torrent(tmp_path, "mia", ONE)
     mia.shared.library.layout.torrent(digest_of(ONE)).unlink()
 
-    assert swarm_of(FakeEngine(), around(plain)).torrents_for(wanted_from(plain)) == ()
+    assert tuple(swarm_of(FakeEngine(), around(plain)).torrents_for(wanted_from(plain))) == ()
 
 
 def test_without_an_engine_nothing_goes_this_way(tmp_path: Path) -> None:
@@ -139,7 +179,7 @@ def test_without_an_engine_nothing_goes_this_way(tmp_path: Path) -> None:
     swarm = swarm_of(None, around(mia), mia.shared)
     swarm.refresh()
 
-    assert swarm.torrents_for(wanted_from(mia)) == ()
+    assert tuple(swarm.torrents_for(wanted_from(mia))) == ()
     assert swarm.handed() == frozenset()
     with pytest.raises(EngineGoneError):
         swarm.fetch(b"", tmp_path, [], in_order=False)

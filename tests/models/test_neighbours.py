@@ -33,6 +33,21 @@ MODEL = SharedModel(
     files=(FILE,),
     publication={"v": 1},
 )
+WEIGHTS = FILE.model_copy(update={"path": "model.safetensors"})
+NOT_OF_A_MODEL = (
+    "modeling_x.py",
+    "x/config.py",
+    "pytorch_model.bin",
+    "weights.pkl",
+    "run.sh",
+    "evil.md",
+    "json",
+    ".so",
+)
+
+
+def named(path: str) -> SharedFile:
+    return FILE.model_copy(update={"path": path})
 
 
 def listed(*models: SharedModel, name: str = "mia") -> NeighbourModels:
@@ -75,10 +90,21 @@ def test_what_is_listed_arrives_whole() -> None:
         {"files": (FILE, FILE.model_copy(update={"path": "M.gguf"}))},
         {"files": (FILE, FILE.model_copy(update={"path": "m.gguf/x"}))},
         {"files": (FILE.model_copy(update={"blob": "b" * 64}),)},
+        {"files": (FILE, FILE.model_copy(update={"path": "modeling.py"}))},
+        {"files": (FILE, FILE.model_copy(update={"path": "config.json"}))},
+        {"files": (FILE.model_copy(update={"path": "m.safetensors"}),)},
+        *({"format": "safetensors", "files": (WEIGHTS, named(path))} for path in NOT_OF_A_MODEL),
     ],
 )
 def test_E62_a_model_that_could_not_be_kept_is_left_out_and_the_others_stay(changed: dict[str, Any]) -> None:
     assert [one.repo for one in offers_of(listed(MODEL.model_copy(update=changed), MODEL))] == ["org/repo"]
+
+
+def test_weights_come_with_their_settings() -> None:
+    files = (WEIGHTS, *map(named, ("config.json", "tokenizer.model", "1_Pooling/config.json", "merges.txt", "c.jinja")))
+    model = MODEL.model_copy(update={"format": "safetensors", "artifact": "_", "files": files})
+
+    assert [len(one.files) for one in offers_of(listed(model))] == [len(files)]
 
 
 def test_a_name_cannot_move_the_cursor() -> None:

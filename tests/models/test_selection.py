@@ -20,6 +20,7 @@ from thorp.models.selection import (
     choose,
     recommended,
     survey,
+    takes,
     wanted_candidate,
 )
 from thorp.models.types import Candidate, Format, RemoteFile, RemoteRepo
@@ -419,3 +420,18 @@ def test_what_a_repository_has_of_an_id() -> None:
 
 def test_B33_a_hostile_repository_has_nothing_of_an_id() -> None:
     assert wanted_candidate(repo("x-Q8_0.gguf", "X-Q8_0.gguf"), "x:8b:base:q8_0") is None
+
+
+@pytest.mark.parametrize(
+    ("format_", "path", "taken"),
+    [
+        (Format.GGUF, "a/B.GGUF", True),
+        (Format.GGUF, "config.json", False),
+        (Format.SAFETENSORS, "model.safetensors", True),
+        (Format.SAFETENSORS, "tokenizer_config.json", True),
+        (Format.SAFETENSORS, "modeling_x.py", False),
+        (Format.SAFETENSORS, "pytorch_model.bin.index.json", False),
+    ],
+)
+def test_E62_only_weights_and_settings_belong_to_a_model(format_: Format, path: str, *, taken: bool) -> None:
+    assert takes(format_, path) is taken

@@ -96,6 +96,17 @@ def test_members_with_names_for_terminals_and_times_of_no_calendar_are_refused(b
         Member.model_validate({"node": FOUNDER.node_id, "name": "attic", "since": 0} | bad)
 
 
+@pytest.mark.parametrize("unseen", "\u00ad\u061c\u200b\u200d\u200f\u2028\u202e\u2060\u2066\u2069\ufeff\U000e0041")
+def test_names_with_what_nobody_sees_are_refused(unseen: str) -> None:
+    with pytest.raises(ValidationError):
+        Member(node=FOUNDER.node_id, name=f"attic{unseen}", since=0)
+
+
+@pytest.mark.parametrize("name", ["Küche", "納屋", "the \u00a0 barn", "attic 🏠", "علية", "x" * 64])
+def test_names_in_any_writing_are_taken(name: str) -> None:
+    assert Member(node=FOUNDER.node_id, name=name, since=0).name == name
+
+
 def test_every_allowed_moment_can_be_written() -> None:
     assert rfc3339(END_OF_TIME).startswith("9999-12-31")
 

@@ -1,12 +1,14 @@
 """The door for other BitTorrent clients of the house: a plain-HTTP tracker on a port of its own, if the owner wants it.
 
 It answers members that are here and hosts the owner lists, the same that the engine lets in, and knows nothing but what
-this node hands out to them. Everybody else is refused, and learns nothing.
+this node hands out to them. Everybody else is refused, and learns nothing; so is what comes from a web page, for a
+browser has the address of a computer that is let in.
 """
 
 import asyncio
+import ipaddress
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +23,7 @@ from thorp.base.service import Life, ServiceSpec
 from thorp.net.addresses import is_any
 from thorp.net.answers import NO_STORE, SECURITY_HEADERS
 from thorp.net.facts import ListenerFacts
+from thorp.net.guards import host_name
 from thorp.net.hygiene import HttpLimits
 from thorp.net.listen import TcpListener
 from thorp.swarm.torrents import with_tracker
@@ -28,6 +31,7 @@ from thorp.swarm.tracker import PATH, STRANGER, Peer, Tracker, failure, tracker_
 
 ORDER: Final = 37
 TORRENT: Final = re.compile(r"/torrents/([0-9a-f]{40})\.torrent")
+OF_BROWSERS: Final = frozenset({b"origin", b"sec-fetch-site"})
 LIMITS: Final = HttpLimits(head_bytes=8 * 1024, connections=128, connections_per_peer=16, handshake_seconds=5.0)
 
 
@@ -111,6 +115,9 @@ def other_clients(house: House) -> ASGIApp:
     announce = tracker_app(Tracker(house.clock, known), admitted)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and may_be_a_page(scope["headers"]):
+            await _send(send, 403, failure(STRANGER))
+            return
         found = TORRENT.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
         if found is None:
             await announce(scope, receive, send)
@@ -122,6 +129,21 @@ def other_clients(house: House) -> ASGIApp:
             await _send(send, 200, content, b"application/x-bittorrent")
 
     return app
+
+
+def may_be_a_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a browser may have asked for a page's sake: it says so, or goes by a name that somebody may rebind."""
+    given = tuple(headers)
+    hosts = [value for name, value in given if name == b"host"]
+    return len(hosts) != 1 or not _is_literal(hosts[0]) or any(name in OF_BROWSERS for name, _ in given)
+
+
+def _is_literal(host: bytes) -> bool:
+    try:
+        ipaddress.ip_address(host_name(host) or "")
+    except ValueError:
+        return False
+    return True
 
 
 def own_end(scope: Scope) -> str:

@@ -65,3 +65,8 @@ def draw_imported(output: Output, answer: Row) -> None:
     output.table(
         titles, [(one["model_id"], one["ref"], size(one["size_bytes"]), one["how"]) for one in answer["imported"]]
     )
+    if kept := [one["model_id"] for one in answer["imported"] if one.get("kept_back")]:
+        output.note(
+            f"Kept back from your household: {', '.join(kept)}. A cache does not tell what is gated; `thorp share REF` "
+            "shares what everybody may have."
+        )

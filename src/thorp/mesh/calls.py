@@ -18,7 +18,8 @@ from thorp.mesh.household import Household
 from thorp.mesh.joining import Joiner
 from thorp.mesh.ports import Answered, Connection, Incoming, Place
 from thorp.mesh.replies import UNAUTHENTICATED, NotGreetedError, good_body, read_reply
-from thorp.net.mesh_line import NotGivenError, Target, open_line
+from thorp.net.mesh_line import NeighbourSlowError, NotGivenError, Target, open_line
+from thorp.net.outward_errors import OutwardStoppedError
 from thorp.net.outward_line import Stop
 from thorp.wire.announce import LanKey
 from thorp.wire.hello import HelloAnswer, HelloNonce, sign_hello
@@ -34,6 +35,7 @@ LARGEST_HOUSEHOLD: Final = 128 * 1024
 LARGEST_TORRENT: Final = 6 * 1024 * 1024
 SECONDS: Final = 10.0
 LIST_SECONDS: Final = 20.0
+HOUSEHOLD_SECONDS: Final = 15.0  # for connecting, greeting and asking together
 MOST_TOKENS: Final = 128
 SPARE: Final = 30.0  # seconds before its end a token is not used any more
 
@@ -63,6 +65,17 @@ class Met:
     swarm_port: int
     version: int  # of the roster it has
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A stop that comes by itself."""
+
+    clock: Clock
+    at: float  # monotonic
+
+    def is_set(self) -> bool:
+        return self.clock.monotonic() >= self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,13 @@ class Neighbourhood:
 
     def household(self, target: Target) -> HouseholdAnswer:
         """The roster it has, and the secret. Whether to believe them is not judged here."""
-        return read_reply(self._asked(target, "/mesh/v1/household", LARGEST_HOUSEHOLD, SECONDS), HouseholdAnswer)
+        until = Deadline(self.clock, self.clock.monotonic() + HOUSEHOLD_SECONDS)
+        try:
+            reply = self._asked(target, "/mesh/v1/household", LARGEST_HOUSEHOLD, SECONDS, until)
+        except OutwardStoppedError:
+            who = target.origin.netloc
+            raise NeighbourSlowError(f"`{who}` gave no roster within {HOUSEHOLD_SECONDS:g} s.") from None
+        return read_reply(reply, HouseholdAnswer)
 
     def models(self, target: Target) -> SharedList:
         """What it shows of its library."""
@@ -165,10 +184,10 @@ class Neighbourhood:
             "Are both machines in the same network, and is the other node running?"
         )
 
-    def _asked(self, target: Target, path: str, largest: int, seconds: float) -> Answered:
+    def _asked(self, target: Target, path: str, largest: int, seconds: float, stop: Stop | None = None) -> Answered:
         """The answer to a member's question. A token that does not hold any more is replaced, once."""
         for last in (False, True):
-            with closing(self.opened(target, None)) as line:
+            with closing(self.opened(target, stop)) as line:
                 reply = line.ask("GET", path, token=self._token(line, target), largest=largest, seconds=seconds)
                 if last or reply.status != UNAUTHENTICATED:
                     return reply

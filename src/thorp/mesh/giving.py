@@ -38,13 +38,13 @@ class FileChangedError(IntegrityError):
 
 
 class TooManyFilesError(BusyError):
-    """More files at once than a node gives."""
+    """More at once than a node gives."""
 
     code = "mesh.too_many_files"
 
 
 class Counter:
-    """How many files are on their way out, in all and to each."""
+    """How many answers of one kind are on their way out, in all and to each."""
 
     def __init__(self, room: int = AT_ONCE, each: int = AT_ONCE_EACH) -> None:
         self._room = room
@@ -55,7 +55,7 @@ class Counter:
     def one(self, node: NodeId) -> Generator[None]:
         mine = self._running.get(node, 0)
         if mine >= self._each or sum(self._running.values()) >= self._room:
-            raise TooManyFilesError("This node gives enough files just now; try again shortly.", retry_after=1.0)
+            raise TooManyFilesError("This node gives enough just now; try again shortly.", retry_after=1.0)
         self._running[node] = mine + 1
         try:
             yield

@@ -4,6 +4,7 @@ All of it is in memory: a restart voids every nonce and every token. Nothing gro
 """
 
 import hashlib
+import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ from thorp.base.clock import Clock, Randomness
 from thorp.base.errors import BusyError, NotAllowedError, ThorpError, UnauthenticatedError
 from thorp.identity.ids import NodeId
 from thorp.mesh.household import Household
+from thorp.net.door import IPV6_HOUSEHOLD
 from thorp.wire.hello import NONCE_SECONDS, SESSION_SECONDS, HelloAnswer, HelloNonce, HelloRequest, verify_hello
 from thorp.wire.household import text_of_bytes
 
@@ -82,7 +84,15 @@ class Doorbell:
 
 def household_of(address: str) -> str:
     """Whom an address is counted under: one house commonly holds a whole /64."""
-    return ":".join(address.split(":")[:4]) if ":" in address else address
+    try:
+        there = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(there, ipaddress.IPv4Address):
+        return str(there)
+    if there.ipv4_mapped is not None:
+        return str(there.ipv4_mapped)
+    return str(ipaddress.ip_network((there, IPV6_HOUSEHOLD), strict=False))
 
 
 def _left(bucket: tuple[float, float], rate: float, now: float) -> float:

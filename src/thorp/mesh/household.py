@@ -147,19 +147,22 @@ class Household:
         """The member that an id, a name, or the beginning of an id means."""
         members = self.members()
         bare = word.removeprefix("ed25519:")
-        exact = [one for one in members if word in (one.node, one.name)]
-        close = [
-            one
-            for one in members
-            if len(bare) >= SHORTEST_BEGINNING and one.node.removeprefix("ed25519:").startswith(bare)
-        ]
-        found = exact or close
+        ids = {one.node.removeprefix("ed25519:"): one for one in members}
+        if bare in ids:  # before the names: a member may call itself by the id of another
+            return ids[bare]
+        close = [one for text, one in ids.items() if len(bare) >= SHORTEST_BEGINNING and text.startswith(bare)]
+        found = [one for one in members if one.name == word] or close
         if len(found) == 1:
             return found[0]
         if found:
-            ids = ", ".join(one.node for one in found)
-            raise NoSuchMemberError(f"`{word[:80]}` may mean several members: {ids}. Name one by its id.")
+            several = ", ".join(one.node for one in found)
+            raise NoSuchMemberError(f"`{word[:80]}` may mean several members: {several}. Name one by its id.")
         raise NoSuchMemberError(f"No member of this household is called `{word[:80]}`. `thorp lan peers` lists them.")
+
+    async def settled(self) -> None:
+        """Return once every change that was begun before this is in force, or has failed."""
+        async with self._changing:
+            return
 
     async def add_member(self, node: NodeId, name: str) -> None:
         """The founder lets a node in. Somebody who is in already stays as they are."""

@@ -69,9 +69,10 @@ class JoinDesk:
         if not self._household.is_founder:
             raise refused()
         proven = self._book.prove(given, self._household.community)
+        if proven.again:  # let in once; whoever was removed since, or is being removed, stays out
+            await self._household.settled()
+            return self._given(proven)
         joiner = proven.said.joiner
-        if proven.again and not self._household.is_member(joiner):  # let in once, and removed since
-            raise used()
         try:
             await self._household.add_member(joiner, proven.said.name)
         except BaseException:
@@ -82,7 +83,9 @@ class JoinDesk:
 
     def _given(self, proven: Proven) -> JoinWelcome:
         now = self._household.standing
-        if not self._household.is_member(proven.said.joiner):  # removed while it was being let in
+        if now.roster.community != proven.said.community:  # this node went elsewhere meanwhile
+            raise refused()
+        if proven.said.joiner not in now.roster.nodes:  # removed while it was being let in
             raise used()
         return JoinWelcome(
             proof=proof(proven.secret, "inviter", proven.said),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -14,11 +14,14 @@ from thorp.mesh.household import Household
 from thorp.mesh.replies import NeighbourRefusedError
 from thorp.net.mesh_line import Target
 from thorp.wire.announce import LanKey
-from thorp.wire.household import HouseholdAnswer, bytes_of_text
+from thorp.wire.household import HouseholdAnswer, Roster, bytes_of_text
 
 log = logging.getLogger(__name__)
 
-MOST_WAITING: Final = 32
+MOST_WAITING: Final = 32  # leads to strangers
+PLACES_EACH: Final = 2  # where one member is looked for
+AT_ONCE: Final = 4
+STRANGERS_AT_ONCE: Final = AT_ONCE - 1  # so that there is always somebody free to ask a member
 REMOVED: Final = "mesh.removed"
 
 
@@ -37,6 +40,10 @@ class Lead:
     node: NodeId | None  # None: any member
 
 
+Place = tuple[str, NodeId | None]
+Waiting = Mapping[Place, Lead]
+
+
 class Rosters:
     """A service. `wants` may be called as often as one likes; who waits already is not asked twice."""
 
@@ -46,30 +53,40 @@ class Rosters:
         self._household = household
         self._asks = asks
         self._usual_port = usual_port
-        self._waiting: dict[Lead, None] = {}
+        self._waiting: dict[Place, Lead] = {}
+        self._asked: list[Lead] = []  # just now
         self._wake = asyncio.Event()
         self.notice = ""  # what the owner should know; empty: nothing
 
     def wants(self, address: str, mesh_port: int, node: NodeId | None) -> None:
         """Ask there for the roster, soon. Port 0: the one that nodes usually have."""
-        if len(self._waiting) < MOST_WAITING:
-            self._waiting[Lead(address, mesh_port or self._usual_port, node)] = None
-            self._wake.set()
+        self._waiting[address, node] = Lead(address, mesh_port or self._usual_port, node)
+        for place in too_many(self._waiting, self._household.standing.roster.nodes):
+            del self._waiting[place]
+        self._wake.set()
 
     async def run(self, life: Life) -> None:
         async with TaskScope("rosters") as scope:
-            scope.start("follow", self._follow())
+            for number in range(AT_ONCE):
+                scope.start(f"follow {number}", self._follow())
             life.ready()
             await life.until_stop()
 
     async def _follow(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                lead = next(iter(self._waiting))
-                del self._waiting[lead]
+            roster = self._household.standing.roster if self._waiting else None
+            lead = next_lead(self._waiting, self._asked, roster) if roster else None
+            if lead is None:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            del self._waiting[lead.address, lead.node]
+            self._asked.append(lead)
+            try:
                 await self.ask(lead)
+            finally:
+                self._asked.remove(lead)
+                self._wake.set()
 
     async def ask(self, lead: Lead) -> bool:
         """Whether something new came of it."""
@@ -93,6 +110,27 @@ class Rosters:
             new = await self._household.accept_secret(LanKey(answer.epoch, bytes_of_text(answer.secret))) or new
         self.notice = ""
         return new
+
+
+def next_lead(waiting: Waiting, asked: Collection[Lead], roster: Roster) -> Lead | None:
+    """The founder first, then members, then strangers; who is being asked already has to wait."""
+    members = roster.nodes
+    busy = {one.node or one.address for one in asked}
+    strangers_too = sum(one.node not in members for one in asked) < STRANGERS_AT_ONCE
+    free = [
+        lead
+        for lead in waiting.values()
+        if (lead.node or lead.address) not in busy and (strangers_too or lead.node in members)
+    ]
+    return min(free, key=lambda lead: (lead.node != roster.founder, lead.node not in members), default=None)
+
+
+def too_many(waiting: Waiting, members: Collection[NodeId]) -> list[Place]:
+    """What falls out: the newest of too many strangers, and a member's oldest places. A member always finds room."""
+    strangers = [place for place in waiting if place[1] not in members]
+    known = [place for place in waiting if place[1] in members]
+    spent = [place for at, place in enumerate(known) if sum(other[1] == place[1] for other in known[at:]) > PLACES_EACH]
+    return strangers[MOST_WAITING:] + spent
 
 
 def expected_at(lead: Lead, me: NodeId, members: Iterable[NodeId]) -> frozenset[NodeId]:

@@ -40,6 +40,8 @@ ROOT: Final = "/mesh/v1/"
 TORRENT: Final = re.compile(r"torrents/([0-9a-f]{40})")
 FILE: Final = re.compile(r"files/([0-9a-f]{64})")
 JOINS_AT_ONCE: Final = 4
+LOOKS_AT_ONCE: Final = 8  # at the list and at torrents, which are made in memory
+LOOKS_AT_ONCE_EACH: Final = 2
 
 
 class NoSuchPathError(NotFoundError):
@@ -83,6 +85,7 @@ class MeshServer:
         self._room = room
         self._bell = Doorbell(room.clock)
         self._files = Counter()
+        self._looking = Counter(LOOKS_AT_ONCE, LOOKS_AT_ONCE_EACH)
         self._joins = asyncio.Semaphore(JOINS_AT_ONCE)
         self._open: dict[tuple[str, str], Handler] = {
             ("GET", "hello"): self._nonce,
@@ -135,9 +138,11 @@ class MeshServer:
         if method == "GET" and rest == "household":
             await send_message(send, self._household())
         elif method == "GET" and rest == "models":
-            await self._models(scope, send)
+            with self._looking.one(session.node):
+                await self._models(scope, send)
         elif method == "GET" and (found := TORRENT.fullmatch(rest)):
-            await send_bytes(send, await _shared(self._room.library.torrent(found[1])), b"application/x-bittorrent")
+            with self._looking.one(session.node):
+                await send_bytes(send, await _shared(self._room.library.torrent(found[1])), b"application/x-bittorrent")
         elif method == "GET" and (found := FILE.fullmatch(rest)):
             with self._files.one(session.node):
                 await self._file(scope, send, found[1])

@@ -31,6 +31,7 @@ from thorp.models.adopt_files import (
 from thorp.models.adopt_filing import file_away, is_present, known_receipt, read_headers
 from thorp.models.adopt_ollama import is_ollama, of_ollama
 from thorp.models.adopt_sources import (
+    FOUND_IN_CACHE,
     NothingToImportError,
     is_cache,
     is_cached_repo,
@@ -161,7 +162,8 @@ class _Taker:
             return ImportedModel(known, "present")
         if known is not None:
             receipt = receipt.with_aliases(known.aliases)
-        return self._enter(artifact, receipt, facts, proven)
+        found = self._enter(artifact, receipt, facts, proven)
+        return replace(found, kept=known is None and _says_no_terms(artifact))
 
     def _prove(self, artifact: Artifact, marks: dict[str, Mark], number: int) -> Proven:
         one = artifact.files[number]
@@ -179,7 +181,7 @@ class _Taker:
                 if (how := take(self.work, artifact, one)) is not None:
                     made.append(one.digest)
                     ways.add(how)
-            arrival = Arrival(tuple(one.arrived for one in proven), facts, artifact.own)
+            arrival = Arrival(tuple(one.arrived for one in proven), facts, artifact.own, _says_no_terms(artifact))
             receipt = file_away(self.work.library, receipt, arrival, entries)
         except BaseException:
             undo(self.work, artifact.repo, receipt.revision, made, entries)
@@ -211,6 +213,11 @@ class _Taker:
             modalities=facts.modalities,
             projector=artifact.projector,
         )
+
+
+def _says_no_terms(artifact: Artifact) -> bool:
+    """A cache may hold what a token opened, and does not tell."""
+    return artifact.origin == FOUND_IN_CACHE
 
 
 def _costliest(ways: set[How]) -> Taken:

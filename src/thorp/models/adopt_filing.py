@@ -1,13 +1,14 @@
 """Enters a model whose files stand proven in the models folder: its names, its torrents, then its receipt."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from thorp.base.errors import ConflictError, TryAgainError
-from thorp.base.files import FileFaultError, FileMissingError
+from thorp.base.files import FileFaultError, FileMissingError, explaining
 from thorp.formats.errors import BadShardsError
 from thorp.formats.facts import ModelFacts, read_facts
 from thorp.models.adopt_types import Arrival, Arrived
@@ -16,6 +17,7 @@ from thorp.models.layout import PUBLICATION, BadDigestError, digest_of
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt, read_receipt
 from thorp.models.sealed import Bytes, sealed
+from thorp.models.shared import keep_back
 from thorp.models.uses import filing
 
 LOCAL: Final = "local"  # the version of what was made of its content
@@ -85,8 +87,27 @@ def file_away(library: Library, receipt: Receipt, arrival: Arrival, entries: lis
         if not arrival.own:
             _point(library, receipt)
         made = _sealed(library, receipt, arrival.files)
-        library.put(made, {one.sha256: one.pieces for one in arrival.files})
+        with _kept_back(library, made, kept=arrival.kept):
+            library.put(made, {one.sha256: one.pieces for one in arrival.files})
     return made
+
+
+@contextmanager
+def _kept_back(library: Library, receipt: Receipt, *, kept: bool) -> Generator[None]:
+    """No member sees it for a moment, and what was here before stays as its owner wanted it."""
+    path = library.path(receipt)
+    if not kept or path.exists():
+        yield
+        return
+    with explaining("write", path):
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    keep_back(library, receipt, kept=True)
+    try:
+        yield
+    except BaseException:
+        if not path.exists():
+            keep_back(library, receipt, kept=False)
+        raise
 
 
 def _check_headers(library: Library, receipt: Receipt, facts: ModelFacts) -> None:

@@ -72,12 +72,14 @@ class Arrival:
     files: tuple[Arrived, ...]
     facts: ModelFacts
     own: bool = False  # they lie in our own models folder already, and keep the names they have there
+    kept: bool = False  # nobody knows whether everybody may have it: it is for this node alone at first
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedModel:
     receipt: Receipt
     how: Taken  # linked: the library and the place it came from share one file
+    kept: bool = False  # from the household, until its owner shares it by name
 
 
 @dataclass(frozen=True, slots=True)

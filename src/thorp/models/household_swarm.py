@@ -5,14 +5,15 @@ What is handed out follows the library and its owner's wishes; nothing is decide
 
 import logging
 import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
 from thorp.base.errors import ThorpError, TryAgainError
 from thorp.models.layout import digest_of
+from thorp.models.offered import infohashes
 from thorp.models.ports import Neighbours
 from thorp.models.shared import Shared
 from thorp.models.swarming import Download
@@ -20,6 +21,7 @@ from thorp.models.types import Wanted
 
 log = logging.getLogger(__name__)
 MOST_DOUBTED: Final = 1024
+MOST_TORRENTS: Final = 8  # fetched for one file: a list may name it under any number of infohashes
 
 Peer = tuple[str, int]
 
@@ -54,18 +56,17 @@ class HouseholdSwarm:
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _handed: frozenset[bytes] = frozenset()
 
-    def torrents_for(self, wanted: Wanted) -> tuple[bytes, ...]:
-        """The torrent that most neighbours have stands first, so that all who fetch the file meet in one."""
+    def torrents_for(self, wanted: Wanted) -> Iterator[bytes]:
+        """The torrent that most neighbours have comes first, so that all who fetch the file meet in one.
+
+        Each is fetched when it is asked for, and no more than a few.
+        """
         if self.engine() is None or wanted.file.sha256 is None:
-            return ()
-        holders: Counter[str] = Counter()
-        for offered in self.neighbours.models():
-            for file in offered.files:
-                if file.infohash and (file.sha256, file.size) == (wanted.file.sha256, wanted.file.size):
-                    holders[file.infohash] += 1
-        ranked = sorted(holders, key=lambda one: (-holders[one], one))
-        found = (self.neighbours.torrent(one) for one in ranked if digest_of(one) not in self._doubted)
-        return tuple(one for one in found if one is not None)
+            return
+        ranked = infohashes(self.neighbours.models(), wanted)
+        for one in islice((one for one in ranked if digest_of(one) not in self._doubted), MOST_TORRENTS):
+            if (torrent := self.neighbours.torrent(one)) is not None:
+                yield torrent
 
     def fetch(self, torrent: bytes, at: Path, have: Sequence[bool], *, in_order: bool) -> Download:
         engine = self.engine()

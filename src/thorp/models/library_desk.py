@@ -245,6 +245,7 @@ class LibraryDesk:
                 model_id=one.receipt.model_id,
                 size_bytes=one.receipt.size_bytes,
                 how=one.how,
+                kept_back=one.kept,
             )
             for one in results[0].imported
         )

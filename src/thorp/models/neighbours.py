@@ -19,6 +19,7 @@ from thorp.models.ids import parse_model_id
 from thorp.models.offered import names_collide
 from thorp.models.ports import Incoming, NeighbourBytes, Stop
 from thorp.models.refs import BadRefError, check_path, check_repo, check_revision
+from thorp.models.selection import takes
 from thorp.models.types import GIT_NAME, Format, Offered, OfferedFile
 from thorp.wire.capabilities.sharing import LanHeads, LanTorrent, NeighbourModels
 from thorp.wire.model import Message
@@ -102,6 +103,9 @@ def offered(node: str, name: str, model: SharedModel) -> Offered:
         raise BadOfferError(f"The files of `{model_id}` have names that do not go together.")
     if any(len(file.blob) > GIT_NAME and file.blob != file.sha256 for file in model.files):
         raise BadOfferError(f"A file of `{model_id}` is named by another hash than its own.")
+    format_ = Format(model.format)
+    if foreign := next((path for path in paths if not takes(format_, path)), None):
+        raise BadOfferError(f"`{printable(foreign)}` of `{model_id}` is no file that a model needs.")
     seconds_of(model.added)
     return Offered(
         node=node,
@@ -111,7 +115,7 @@ def offered(node: str, name: str, model: SharedModel) -> Offered:
         revision=model.revision,
         version=check_revision(model.version),
         artifact=model.artifact,
-        format=Format(model.format),
+        format=format_,
         quant=model_id.quant,
         files=tuple(OfferedFile(file.path, file.size, file.sha256, file.blob, file.infohash) for file in model.files),
         license=printable(model.license) if model.license else None,

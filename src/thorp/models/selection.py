@@ -164,6 +164,13 @@ def wanted_candidate(repo: RemoteRepo, model_id: str, *, file_type: str | None =
     return next((one for one in found.candidates if one.model_id == model_id), None)
 
 
+def takes(format_: Format, path: str) -> bool:
+    """Whether a file of this name may belong to a model of this format: weights and their settings, never code."""
+    if format_ is Format.GGUF:
+        return path.lower().endswith(".gguf")
+    return path.lower().endswith(".safetensors") or _configures(path)
+
+
 def _survey_of_files(repo: RemoteRepo, weights: list[RemoteFile]) -> Survey:
     _refuse_collisions(repo.repo, weights)
     unsafe = {file.path for file in weights if not _is_safe(file.path)}

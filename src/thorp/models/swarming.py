@@ -8,7 +8,7 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -68,8 +68,8 @@ class Download(Protocol):
 class Swarm(Protocol):
     """The neighbours, as far as bytes are concerned."""
 
-    def torrents_for(self, wanted: Wanted) -> tuple[bytes, ...]:
-        """Torrents that neighbours have for this very file, the one most of them have first."""
+    def torrents_for(self, wanted: Wanted) -> Iterator[bytes]:
+        """Torrents that neighbours have for this very file, the one most of them have first; fetched one by one."""
         ...
 
     def fetch(self, torrent: bytes, at: Path, have: Sequence[bool], *, in_order: bool) -> Download: ...

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_GIVEN: Final = 4  # pieces of ours that may wait for the disk; the next one waits outside
 PATIENCE: Final = 30.0  # seconds for the disk
 CHECKING: Final = 0.25  # seconds; what is known to be here is believed in less, and what is read takes longer anyway
-QUEUE_EVERY: Final = 4  # looks
+QUEUE_EVERY: Final = 2  # looks
 LAST_PORT: Final = 65535
 NO_PRIORITY: Final = 0
 USUAL_PRIORITY: Final = 4

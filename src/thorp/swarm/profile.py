@@ -76,12 +76,15 @@ _ALWAYS: Final[Mapping[str, Setting]] = {
 _NEAR: Final[Mapping[str, Setting]] = {
     "connection_speed": 100,
     "handshake_timeout": 10,
+    "initial_picker_threshold": 0,  # not even the first pieces are picked at random: who fetches says which
     "max_failcount": 30,
     "min_reconnect_time": 2,
     "peer_connect_timeout": 5,
     "peer_timeout": 60,
     "piece_timeout": 10,
     "request_timeout": 15,
+    "send_buffer_low_watermark": 512 * 1024,  # a wire of one's own house is fast: have more ready for it
+    "send_buffer_watermark": 2 * 1024 * 1024,
 }
 
 

@@ -28,7 +28,10 @@ LARGEST_NUMBER: Final = 2**53 - 1
 
 NodeText = Annotated[str, Field(pattern=r"^ed25519:[A-Za-z0-9_-]{43}$")]
 CommunityId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-NodeName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,64}$")]
+# Ranges, not the tables of a Python: every node has to judge a roster alike. What a reader does not see, or what turns
+# the direction of writing, would let a member look like another.
+_UNSEEN: Final = r"\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+NodeName = Annotated[str, Field(pattern=rf"^[^\x00-\x1f\x7f-\x9f{_UNSEEN}]{{1,64}}$")]
 Epoch = Annotated[int, Field(ge=1, le=LARGEST_EPOCH)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Bytes32 = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]  # base64url, unpadded

@@ -325,6 +325,10 @@ class Imported(Message):
     model_id: str
     size_bytes: int
     how: Literal["cloned", "linked", "copied", "present"] = Field(description="How its bytes came into the library.")
+    kept_back: bool = Field(
+        default=False,
+        description="It is for this node alone until its owner shares it: a cache does not tell what is gated.",
+    )
 
 
 class Skipped(Message):
