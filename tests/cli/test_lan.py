@@ -8,6 +8,7 @@ import pytest
 from tests.cli.conftest import Thorp
 from tests.cli.fake_node import FakeNode
 from tests.cli.terminal import on_a_terminal
+from thorp.identity.keys import NodeKey
 from thorp.wire.capabilities.lan import (
     LanInviteAnswer,
     LanInviteRequest,
@@ -17,9 +18,10 @@ from thorp.wire.capabilities.lan import (
     LanRemoveAnswer,
     LanStatusAnswer,
 )
+from thorp.wire.invites import Invite, link_of
 
 MIA, TOM = "ed25519:MMMM", "ed25519:TTTT"
-LINK = "thorp:join/1/eyJhIjoxfQ"
+LINK = link_of(Invite(NodeKey(bytes(32)).node_id, "d" * 32, ("192.0.2.7:7080",), b"s" * 16))
 
 
 def peer(node: str, name: str, **more: Any) -> dict[str, Any]:
@@ -214,7 +216,7 @@ def test_who_would_leave_others_is_asked_and_nothing_happens_without_an_answer(t
     shown = thorp("lan", "join", LINK)
 
     assert (shown.code, joins(node)) == (2, [])
-    assert "a household with 2 other member(s)" in wrapped(shown.err)
+    assert "a household with 2 other members" in wrapped(shown.err)
     assert "--yes" in shown.err
 
 
@@ -237,10 +239,25 @@ def test_what_the_node_refuses_is_told_as_it_is(thorp: Thorp, node: FakeNode) ->
     joining(node, 1)
     error = {"code": "invites.bad_link", "fault": "caller", "message": "This link was altered.", "details": {}}
     node.says("POST", "/api/v1/lan/join", {"error": error}, 400)
-    shown = thorp("lan", "join", "x")
+    shown = thorp("lan", "join", LINK)
 
     assert shown.code != 0
     assert "This link was altered." in wrapped(shown.err)
+
+
+def test_what_is_no_link_is_refused_before_anybody_is_asked(thorp: Thorp, node: FakeNode) -> None:
+    shown = thorp("lan", "join", "x")
+
+    assert (shown.code, asked(node)) == (2, [])
+    assert "no invite" in wrapped(shown.err)
+
+
+def test_the_same_household_is_no_other_one(thorp: Thorp, node: FakeNode) -> None:
+    joining(node, 3)
+    node.says("GET", "/api/v1/lan", status(household={"members": 3, "community": "d" * 32}))
+
+    assert thorp("lan", "join", LINK).code == 0
+    assert joins(node) == [{"link": LINK, "yes": False}]
 
 
 REMOVED: dict[str, Any] = {"node": MIA, "name": "mia", "epoch": 3}

@@ -136,7 +136,7 @@ def test_C35_a_node_that_is_killed_goes_on_with_what_fits_the_torrent(village: V
     before = sent(a)
     b.start()
     row = until_done(b, number)
-    missing = model.size - kept + PIECE  # and the piece that was spoilt
-    assert missing <= sent(a) - before <= 1.1 * (missing + PIECE) + A_LITTLE
+    missing = model.size - kept + PIECE  # and the piece that was spoilt; more may lie there than was noted
+    assert PIECE <= sent(a) - before <= 1.1 * (missing + PIECE) + A_LITTLE
     assert row["pieces"] == "lllllll"
     assert model.is_whole_at(b)

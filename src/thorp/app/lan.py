@@ -156,7 +156,11 @@ class Lan:
 
     async def apply(self, old: Settings, new: Settings, /) -> None:
         """Follow the settings that may change while the node runs."""
+        if not new.lan.enabled:
+            for one in self.index.around().neighbours:
+                self.index.forget(one.node)
         if followed(old) != followed(new):
+            self.listener.poke()
             self.engines.poke(library=True)
             self.showing.poke()
             self.announcer.poke()

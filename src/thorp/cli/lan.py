@@ -59,10 +59,13 @@ def invite(frame: Frame, *, hours: int, qr: bool | None) -> None:
 @pass_frame
 def join(frame: Frame, *, link: str, yes: bool) -> None:
     """LINK comes from `thorp lan invite` on the node that founded the household."""
-    node = frame.link()
-    others = 0 if yes else node.ask("GET", "/api/v1/lan")["household"]["members"] - 1
+    from thorp.wire.invites import parse_link
+
+    node, leads_to = frame.link(), parse_link(link).community
+    others = 0 if yes else others_left(node.ask("GET", "/api/v1/lan")["household"], leads_to)
     if others:
-        frame.confirm(f"This node would leave a household with {others} other member(s). Join the other one?", yes=yes)
+        members = "another member" if others == 1 else f"{others} other members"
+        frame.confirm(f"This node would leave a household with {members}. Join the other one?", yes=yes)
     answer = node.ask("POST", "/api/v1/lan/join", {"link": link, "yes": yes or bool(others)})
     frame.output.show(answer, draw_joined)
 
@@ -77,6 +80,11 @@ def remove(frame: Frame, *, member: str, yes: bool) -> None:
     frame.confirm(f"Remove `{member}` from the household? It needs another invite to come back.", yes=yes)
     answer = link.ask("DELETE", f"/api/v1/lan/members/{quote(member, safe='')}")
     frame.output.show(answer, lambda output, row: output.done(f"Removed {row['name']}; the others get a new secret."))
+
+
+def others_left(household: Row, leads_to: str) -> int:
+    """How many members this node would leave behind; the same household is no other one."""
+    return 0 if household["community"] == leads_to else household["members"] - 1
 
 
 def qr_code(text: str) -> str:
@@ -115,7 +123,7 @@ def interface(row: Row) -> str:
 
 
 def neighbour(row: Row) -> str:
-    models = "" if row["models"] is None else f", {row['models']} models"
+    models = "" if row["models"] is None else f", {row['models']} model{'' if row['models'] == 1 else 's'}"
     return f"{row['name']} {row['address']}  by {row['by']}{models}"
 
 

@@ -130,6 +130,7 @@ class LanDesk:
         if invite.node == self.household.me or (self.household.is_founder and invite.community == now.community):
             raise AlreadyInError("This invite leads into the household that this node is in already.")
         # The same household is no other one: who was removed from it, and does not know yet, comes back this way.
+        await self.open_door()  # what it could not do as a member either is refused first
         others = 0 if invite.community == now.community else len(now.members) - 1
         if others and not call.input.yes:
             whose = "founded here" if self.household.is_founder else "it is in"

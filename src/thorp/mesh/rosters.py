@@ -98,7 +98,10 @@ class Rosters:
             return await self._take(answer)
         except NeighbourRefusedError as error:
             if error.details.get("said") == REMOVED:
-                self.notice = f"The node at {lead.address} says that this node was removed from the household."
+                self.notice = (
+                    f"The node at {lead.address} says that the founder removed this node from the household. "
+                    "A new invite of the founder lets it in again."
+                )
             log.info("no roster from %s: %s", lead.address, error.message)
         except ThorpError as error:
             log.info("no roster from %s: %s", lead.address, error.message)
