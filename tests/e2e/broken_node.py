@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from thorp.app.build import Tools, build_access, build_centre, build_doors, build_feature, build_gate
+from thorp.app.build import Outside, Tools, build_access, build_centre, build_doors, build_feature, build_gate
 from thorp.app.config import ConfigFile, evaluate, sources_of
 from thorp.app.environment import Environment
 from thorp.app.keeper import ConfigKeeper
@@ -23,6 +23,7 @@ from thorp.base.clock import SystemClock, SystemRandomness
 from thorp.base.errors import ConflictError
 from thorp.base.files import DISK
 from thorp.node.capabilities import offers as node_offers
+from thorp.node.types import Busy
 from thorp.web.root import web_app
 from thorp.wire.capability import Call, Capability, Nothing, Offer
 
@@ -56,7 +57,9 @@ def main() -> None:
         tools = Tools(paths, clock, SystemRandomness(), logs)
         keeper = ConfigKeeper(file, sources, effective)
         centre, access = build_centre(tools), build_access(tools)
-        feature = build_feature(tools, centre, access, lambda: keeper, lambda: (*listeners.rows(),))
+        feature = build_feature(
+            tools, centre, access, lambda: keeper, Outside(lambda: (*listeners.rows(),), lambda: Busy(0, 0))
+        )
         gate = build_gate(tools, access, web_app(build_doors(tools, centre, access, feature)), lambda: keeper)
         listeners = Listeners(paths, effective.settings.local, lambda: (), gate)
         offers = (*node_offers(feature), Offer(BROKEN, unary=brew, self_test=look_for_a_kettle))
