@@ -98,6 +98,17 @@ def test_who_does_not_answer_is_left_out_and_the_others_are_not(asked: Asked) ->
     assert every(lists) == {"ann": 1, "bob": 1}
 
 
+def test_who_failed_and_was_heard_since_is_asked_at_once(asked: Asked) -> None:
+    clock = FakeClock()
+    lists, heard = made(asked, ANN, clock=clock)
+    asked.away = ANN.address
+    every(lists)
+    clock.advance(1.0)
+    heard.neighbours, asked.away = (replace(ANN, heard=clock.monotonic()),), ""
+
+    assert every(lists) == {"ann": 1}
+
+
 def test_who_failed_and_announces_another_list_is_asked_at_once(asked: Asked) -> None:
     lists, heard = made(asked, replace(ANN, list_digest="0" * 64))
     asked.away = ANN.address

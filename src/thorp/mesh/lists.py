@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 8
 STALE_AFTER: Final = 30.0  # seconds, for a neighbour that was called and never announced a digest
-FAILED_FOR: Final = 30.0  # seconds that a neighbour is left out whose list was not had
+FAILED_FOR: Final = 30.0  # seconds that a neighbour is left out whose list was not had, unless it is heard meanwhile
 MOST_MODELS: Final = 50_000  # of all neighbours together
 
 
@@ -77,8 +77,8 @@ class Lists:
 
     def _is_resting(self, neighbour: Neighbour) -> bool:
         failed = self._failed.get(neighbour.node)
-        if failed is None or failed.digest != neighbour.list_digest:
-            return False
+        if failed is None or failed.digest != neighbour.list_digest or neighbour.heard > failed.at:
+            return False  # it says something new, or was heard since: it may be back
         return self._clock.monotonic() - failed.at < FAILED_FOR
 
     async def _refresh(self, old: list[Neighbour]) -> None:
