@@ -8,10 +8,10 @@ from thorp.base.errors import NotAllowedError
 from thorp.identity.principals import keyed
 from thorp.identity.scopes import EVERY_SCOPE, Scope
 from thorp.testing.hub import FakeHub
-from thorp.wire.capabilities import every_capability, hub, models, sharing, transfers
+from thorp.wire.capabilities import every_capability, hub, models, publishing, sharing, transfers
 from thorp.wire.capability import Capability
 
-AREAS = (hub, models, sharing, transfers)
+AREAS = (hub, models, publishing, sharing, transfers)
 DECLARED = {one.id: one for area in AREAS for one in vars(area).values() if isinstance(one, Capability)}
 
 

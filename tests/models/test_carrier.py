@@ -23,7 +23,7 @@ class Carried:
 
     def came(self, done: int, seconds: float = 1.0, *, verifying: bool = False, note: str = "note") -> Record:
         self.clock.advance(seconds)
-        self.carrier.progress(Standing(1000, done, {"hub": done}, note, verifying))
+        self.carrier.progress(Standing(1000, done, {"hub": done}, note, verifying=verifying))
         return self.told[-1]
 
 
