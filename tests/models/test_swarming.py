@@ -1,7 +1,7 @@
 """One file from all neighbours at once: noted by source, hashed on the way, and helped where they are slow."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,21 +30,15 @@ from tests.models.swarms import (
     note_of,
     standing_of,
     torrent_for,
-    village,
     when_any,
 )
 from thorp.base.errors import NetworkError
+from thorp.models.after_kill import check_again
 from thorp.models.budget import Budget
 from thorp.models.fetching import TICK, FileFetch, TransferEndedError
 from thorp.models.hashing import Hashes
 from thorp.models.partial import BLOCK, TORRENT
-from thorp.models.swarming import (
-    ALONE,
-    WITHOUT_PROGRESS,
-    Clockwork,
-    check_again,
-    torrent_of,
-)
+from thorp.models.swarming import ALONE, WITHOUT_PROGRESS, Clockwork, torrent_of
 from thorp.models.types import SourceKind
 from thorp.swarm.download import PeerStanding, SlowDiskError, Standing
 from thorp.swarm.merkle import Leaves
@@ -52,18 +46,6 @@ from thorp.swarm.recipes import PIECE, public_torrent
 from thorp.testing.clock import FakeClock
 from thorp.testing.library import piece_hashes
 from thorp.testing.sources import FakeSource, Mishap
-
-
-@pytest.fixture
-def around(tmp_path: Path) -> Iterator[Village]:
-    with village(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return Case(tmp_path / "home", DATA, RIGHT)
-
 
 # What comes, and how it is noted
 
@@ -143,7 +125,7 @@ def test_after_a_stop_the_neighbours_go_on_where_they_were(case: Case, around: V
 
     second = RealSwarm(around)
     with case.partial() as partial:
-        check_again(partial)
+        check_again(partial, case.stop)
         assert case.fetched(partial, second) == hashes_of(DATA)
     assert sum(second.begun[0]) == came // EACH
 

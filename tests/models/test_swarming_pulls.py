@@ -1,8 +1,6 @@
 """A pull that begins with the swarm ends with the right bytes, whatever becomes of the swarm."""
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +22,6 @@ from tests.models.swarms import (
     Village,
     claiming,
     standing_of,
-    village,
     when_any,
 )
 from thorp.models.fetching import Pace, TransferEndedError
@@ -39,18 +36,6 @@ from thorp.models.types import SourceKind
 from thorp.swarm.download import SlowDiskError
 from thorp.testing.library import a_library, piece_hashes
 from thorp.testing.sources import FakeSource, wanted_of
-
-
-@pytest.fixture
-def around(tmp_path: Path) -> Iterator[Village]:
-    with village(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return Case(tmp_path / "home", DATA, RIGHT)
-
 
 # A whole file on its way
 

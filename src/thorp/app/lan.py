@@ -14,13 +14,14 @@ from thorp.app.lan_engine import EngineService
 from thorp.app.lan_listener import MeshListenerService
 from thorp.app.lan_place import SETTLES, Asking, LanFiles, NodePlace, Present
 from thorp.app.lan_tracker import House, TrackerService
+from thorp.app.library_changes import each_library_change
 from thorp.app.paths import Paths
 from thorp.app.settings import Settings
 from thorp.base.clock import Clock, Randomness
 from thorp.base.errors import IntegrityError, ThorpError
-from thorp.base.fanout import Fanout, SourceEndedError, TooSlowError
+from thorp.base.fanout import Fanout
 from thorp.base.service import Life, Service, ServiceSpec
-from thorp.base.tasks import TaskScope
+from thorp.base.tasks import working
 from thorp.bus.dispatch import Bus
 from thorp.identity.ids import NodeId
 from thorp.identity.keys import NodeKey
@@ -50,7 +51,7 @@ from thorp.swarm.torrents import parse_torrent
 from thorp.wire.announce import Head
 from thorp.wire.capabilities.node import ListenerRow
 from thorp.wire.capability import Offer
-from thorp.wire.changes import Change, LibraryChanged
+from thorp.wire.changes import Change
 
 log = logging.getLogger(__name__)
 HOUSEHOLD: Final = 12
@@ -310,30 +311,13 @@ class ShowingService:
         self._wake.set()
 
     async def run(self, life: Life) -> None:
-        async with TaskScope("showing") as scope:
-            scope.start("watch", self._watch())
-            following = scope.start("follow", self._follow())
-            stopping = scope.start("stop", life.until_stop())
-            life.ready()
-            await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if following.done():
-                following.result()
-
-    async def _watch(self) -> None:
-        """Every change of the library is a reason to look again."""
         self.poke()
-        with suppress(SourceEndedError):
-            while True:
-                await self._listen()
-                self.poke()  # something may have been missed
+        watch = each_library_change(self._changes, self._look_again)
+        await working(life, "showing", watch=watch, follow=self._follow())
 
-    async def _listen(self) -> None:
-        with self._changes.listen() as listener, suppress(TooSlowError):
-            while True:
-                taken = await listener.take()
-                if any(isinstance(one.item, LibraryChanged) for one in taken):
-                    self._lan.engines.poke(library=True)
-                    self.poke()
+    def _look_again(self) -> None:
+        self._lan.engines.poke(library=True)
+        self.poke()
 
     async def _follow(self) -> None:
         while True:
@@ -369,19 +353,11 @@ class MdnsService:
         lan.household.watch(lambda _turn: self._wake.set())
 
     async def run(self, life: Life) -> None:
-        async with TaskScope("mdns") as scope:
-            following = scope.start("follow", self._follow())
-            stopping = scope.start("stop", life.until_stop())
-            life.ready()
-            try:
-                await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if following.done():
-                    following.result()
-            finally:
-                following.cancel()
-                await asyncio.wait({following})  # so that it does not show us again after the end
-                self._said = ()
-                await self._mdns.stop()
+        try:
+            await working(life, "mdns", follow=self._follow())
+        finally:
+            self._said = ()
+            await self._mdns.stop()
 
     async def _follow(self) -> None:
         while True:

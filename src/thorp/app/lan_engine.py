@@ -13,8 +13,9 @@ from typing import Final
 from thorp.app.lan_place import NodePlace, Present
 from thorp.app.settings import Settings
 from thorp.base.errors import ThorpError
+from thorp.base.hooks import nothing
 from thorp.base.service import Life, ServiceSpec
-from thorp.base.tasks import TaskScope
+from thorp.base.tasks import working
 from thorp.swarm.engine import Engine
 from thorp.swarm.profile import household
 
@@ -73,18 +74,11 @@ class EngineService:
 
     async def run(self, life: Life) -> None:
         self._over = False
-        async with TaskScope("swarm") as scope:
-            work = {scope.start("admit", self._admit()), scope.start("follow", self._follow())}
-            stopping = scope.start("stop", life.until_stop())
-            life.ready()
-            try:
-                await asyncio.wait({*work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                for one in work:
-                    if one.done():
-                        one.result()
-            finally:
-                self._over = True  # for a thread, too, that is in the middle of starting one
-                await asyncio.to_thread(self._end)
+        try:
+            await working(life, "swarm", admit=self._admit(), follow=self._follow())
+        finally:
+            self._over = True  # for a thread, too, that is in the middle of starting one
+            await asyncio.to_thread(self._end)
 
     async def _follow(self) -> None:
         while True:
@@ -159,7 +153,3 @@ class EngineService:
         engine, self._engine, self._listens = self._engine, None, ()
         if engine is not None:
             engine.stop()
-
-
-def nothing() -> None:
-    """Nobody listens yet."""

@@ -16,8 +16,9 @@ from thorp.app.services import close_listener
 from thorp.app.settings import Settings
 from thorp.base.errors import ConflictError, ThorpError
 from thorp.base.files import DISK
+from thorp.base.hooks import nothing
 from thorp.base.service import Life, ServiceSpec
-from thorp.base.tasks import TaskScope
+from thorp.base.tasks import working
 from thorp.net.addresses import is_any, own_address
 from thorp.net.facts import ListenerFacts
 from thorp.net.hygiene import HttpLimits
@@ -83,20 +84,13 @@ class MeshListenerService:
             await self._open()
 
     async def run(self, life: Life) -> None:
-        async with TaskScope("mesh listener") as scope:
-            following = scope.start("follow", self._follow())
-            stopping = scope.start("stop", life.until_stop())
-            self._runs = True
-            life.ready()
-            try:
-                await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if following.done():
-                    following.result()
-            finally:
-                following.cancel()
-                async with self._turn:
-                    self._runs = False
-                    await self._close()
+        self._runs = True
+        try:
+            await working(life, "mesh listener", follow=self._follow())
+        finally:
+            async with self._turn:
+                self._runs = False
+                await self._close()
 
     async def _follow(self) -> None:
         while True:
@@ -141,7 +135,3 @@ class MeshListenerService:
     def stop_accepting(self) -> None:
         if self._listener is not None:
             self._listener.stop_accepting()
-
-
-def nothing() -> None:
-    """Nobody listens yet."""

@@ -9,6 +9,7 @@ from thorp.app.ready import Ready
 from thorp.app.tree import Branch, ServiceTree
 from thorp.base.clock import Clock
 from thorp.base.fanout import Fanout
+from thorp.base.hooks import nothing
 from thorp.base.service import Service
 from thorp.bus.dispatch import Bus
 from thorp.node.types import NodeState
@@ -16,10 +17,6 @@ from thorp.wire.changes import Change, NodeStopping, ServiceChanged
 
 log = logging.getLogger(__name__)
 DRAIN_SECONDS: Final = 3.0  # of the ten a stop may take
-
-
-def nothing() -> None:
-    """There are no doors yet."""
 
 
 class Node:

@@ -12,16 +12,17 @@ from dataclasses import replace
 from threading import Lock
 from typing import Final
 
+from thorp.app.library_changes import each_library_change
 from thorp.app.settings import Settings
 from thorp.base.errors import ThorpError
-from thorp.base.fanout import Fanout, SourceEndedError, TooSlowError
+from thorp.base.fanout import Fanout
 from thorp.base.service import Life, ServiceSpec
-from thorp.base.tasks import TaskScope
+from thorp.base.tasks import working
 from thorp.net.addresses import own_address
 from thorp.swarm.engine import Engine
 from thorp.swarm.profile import NEVER, Profile, is_own_network, public
 from thorp.swarm.settings import SwarmSettings, entrance_of
-from thorp.wire.changes import Change, LibraryChanged
+from thorp.wire.changes import Change
 
 log = logging.getLogger(__name__)
 ORDER: Final = 34
@@ -69,30 +70,12 @@ class PublicEngineService:
 
     async def run(self, life: Life) -> None:
         self._runs = True
-        async with TaskScope("public swarm") as scope:
-            scope.start("watch", self._watch())
-            following = scope.start("follow", self._follow())
-            stopping = scope.start("stop", life.until_stop())
-            life.ready()
-            try:
-                await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if following.done():
-                    following.result()
-            finally:
-                self._runs = False
-                await asyncio.to_thread(self._stop)
-
-    async def _watch(self) -> None:
-        with suppress(SourceEndedError):
-            while True:
-                await self._listen()
-                self._wake.set()  # something may have been missed
-
-    async def _listen(self) -> None:
-        with self._changes.listen() as listener, suppress(TooSlowError):
-            while True:
-                if any(isinstance(one.item, LibraryChanged) for one in await listener.take()):
-                    self._wake.set()
+        watch = each_library_change(self._changes, self._wake.set)
+        try:
+            await working(life, "public swarm", watch=watch, follow=self._follow())
+        finally:
+            self._runs = False
+            await asyncio.to_thread(self._stop)
 
     async def _follow(self) -> None:
         library = True

@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from thorp.base.service import Life
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -53,3 +55,16 @@ class TaskScope:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def working(life: Life, name: str, **works: Coroutine[Any, Any, None]) -> None:
+    """A service's works, until the tree asks for the end or one of them fails; afterwards none of them runs."""
+    async with TaskScope(name) as scope:
+        under_way: set[asyncio.Task[Any]] = {scope.start(work, does) for work, does in works.items()}
+        stopping = scope.start("stop", life.until_stop())
+        life.ready()
+        while not stopping.done():
+            ended, _ = await asyncio.wait({*under_way, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            under_way -= ended
+            for one in ended:
+                one.result()

@@ -14,7 +14,7 @@ from typing import Final
 from thorp.base.clock import Clock, Randomness
 from thorp.base.errors import ThorpError
 from thorp.base.service import Life, ServiceSpec
-from thorp.base.tasks import TaskScope
+from thorp.base.tasks import working
 from thorp.identity.keys import NodeKey
 from thorp.mesh import plan
 from thorp.mesh.index import Index
@@ -62,16 +62,10 @@ class Announcer:
 
     async def run(self, life: Life) -> None:
         await self._recall()
-        async with TaskScope("announcer") as scope:
-            speaking = scope.start("speak", self._speak())
-            stopping = scope.start("stop", life.until_stop())
-            life.ready()
-            try:
-                await asyncio.wait({speaking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if speaking.done():
-                    speaking.result()
-            finally:
-                self.air.close()
+        try:
+            await working(life, "announcer", speak=self._speak())
+        finally:
+            self.air.close()
         await self._store()
 
     def poke(self, within: float = 0.0) -> None:

@@ -45,6 +45,10 @@ class TransferEndedError(TryAgainError):
     code = "models.transfer_ended"
 
 
+def told_to_end() -> TransferEndedError:
+    return TransferEndedError("The transfer was told to end; what is here stays.")
+
+
 class LineEndedError(NetworkError):
     """A source that ended its answer in the middle."""
 
@@ -238,7 +242,7 @@ class FileFetch:
         syncing: Future[None] | None = None
         while not self._window.ends.wait(TICK):
             if self._stop.is_set():
-                self._window.fail(TransferEndedError("The transfer was told to end; what is here stays."))
+                self._window.fail(told_to_end())
             ticks += 1
             self._partial.note()
             told()
@@ -317,4 +321,4 @@ class FileFetch:
 
     def _check_going_on(self) -> None:
         if self._window.failure is not None:
-            raise TransferEndedError("The transfer was told to end; what is here stays.")
+            raise told_to_end()

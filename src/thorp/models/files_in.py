@@ -11,8 +11,9 @@ from typing import Final
 
 from thorp.base.errors import ConflictError, IntegrityError, TryAgainError
 from thorp.base.files import explaining
+from thorp.models.after_kill import check_again
 from thorp.models.cache import Cache, refuse_links
-from thorp.models.fetching import FileFetch, Pace, TransferEndedError
+from thorp.models.fetching import FileFetch, Pace, TransferEndedError, told_to_end
 from thorp.models.hashing import Hashes, hash_file
 from thorp.models.layout import digest_of
 from thorp.models.library import Library
@@ -21,7 +22,7 @@ from thorp.models.offered import NobodyHasItError
 from thorp.models.partial import Partial, bytes_noted
 from thorp.models.ports import ByteSource, Stop
 from thorp.models.stages import Reached, Stage
-from thorp.models.swarming import DoubtedTorrentError, Swarm, SwarmFetch, Swarming, check_again, torrent_of
+from thorp.models.swarming import DoubtedTorrentError, Swarm, SwarmFetch, Swarming, torrent_of
 from thorp.models.types import SourceKind, Wanted
 from thorp.models.uses import take
 
@@ -70,7 +71,7 @@ class Bringing:
 
     def check(self) -> None:
         if self.stop.is_set():
-            raise TransferEndedError("The transfer was told to end; what is here stays.")
+            raise told_to_end()
 
 
 def bring(wanted: Wanted, work: Bringing) -> Brought:
@@ -200,7 +201,7 @@ def _fetch(
     """The bytes, whatever they are, and who gave them."""
     telling = _Telling(partial, work)
     try:
-        check_again(partial)
+        check_again(partial, work.stop)
         came = _swarmed(wanted, telling, sources) or _ranged(wanted, telling, sources)
     except BaseException:
         if not partial.blocks.bytes_here:
@@ -246,7 +247,7 @@ def _swarmed(wanted: Wanted, telling: "_Telling", sources: tuple[ByteSource, ...
         return None
     except (IntegrityError, ConflictError, TryAgainError) as error:
         log.warning("the swarm is left, others go on: %s", error.message)
-        check_again(partial)  # the engine may not have brought to the disk what it said it had
+        check_again(partial, work.stop)  # the engine may not have brought to the disk what it said it had
         return None
     if hashes is not None and not proves(hashes, wanted):
         work.swarm.doubt(torrent.infohash)

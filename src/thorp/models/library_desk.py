@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from thorp.base.clock import Clock, Randomness
+from thorp.base.hooks import nothing
 from thorp.base.redact import without_folders
 from thorp.models.adopt import Adopted, adopt
 from thorp.models.aliases import give, take_back
@@ -61,10 +62,6 @@ class Links:
 
     torrent: str | None = None
     magnet: str | None = None
-
-
-def nothing() -> None:
-    """Nobody else has anything of it."""
 
 
 def no_links(_receipt: Receipt) -> Mapping[str, Links]:

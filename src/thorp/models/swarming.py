@@ -4,10 +4,7 @@ The engine writes into the partial that any other transfer would write to; what 
 else, so a pull may begin with neighbours and end without them, or the other way round. Everything here blocks.
 """
 
-import hashlib
 import logging
-import os
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -17,9 +14,10 @@ from typing import Final, Protocol
 
 from thorp.base.errors import IntegrityError
 from thorp.base.files import explaining
-from thorp.models.fetching import SYNC_EVERY, TICK, Pace, TransferEndedError, Whole
+from thorp.models.fetching import SYNC_EVERY, TICK, Pace, told_to_end
+from thorp.models.frontier import Frontier
 from thorp.models.gaps import Gaps
-from thorp.models.hashing import Hashes, Pieces
+from thorp.models.hashing import Hashes
 from thorp.models.partial import TORRENT, Partial
 from thorp.models.ports import ByteSource, Stop
 from thorp.models.types import SourceKind, Wanted
@@ -28,7 +26,6 @@ from thorp.swarm.recipes import PIECE, SHA1
 from thorp.swarm.torrents import ReadTorrent, parse_torrent
 
 log = logging.getLogger(__name__)
-STEP: Final = 512 * 1024  # bytes hashed at once: what was just read is still near the processor
 WITHOUT_PROGRESS: Final = 5.0  # seconds after which others are asked, too
 ALONE: Final = 30.0  # seconds after which the swarm is left where nobody else may be asked meanwhile
 HEAD_START: Final = 1.0  # seconds for neighbours to begin before others do who help in any case
@@ -36,7 +33,6 @@ OTHER_THREADS: Final = 2  # one that hashes, one that syncs
 AHEAD: Final = 8  # of one's own pieces, that are asked for first
 ALONE_AHEAD: Final = 32  # while nobody else is known to fetch: who begins at the same moment should take others
 PEERS_EVERY: Final = 2.0  # seconds between two looks at who is around
-CHECKED_WHOLE: Final = 4 * 1024 * 1024 * 1024  # smaller files are read again after a kill; larger ones are believed
 
 
 class DoubtedTorrentError(IntegrityError):
@@ -213,7 +209,7 @@ class SwarmFetch:
             if standing.finished:
                 return True
             if self._given.stop.is_set():
-                raise TransferEndedError("The transfer was told to end; what is here stays.")
+                raise told_to_end()
             quiet = clockwork.tick(standing.done, TICK)
             if (peers := self._swarm.peers()) != self._peers or since_peers >= PEERS_EVERY:
                 self._met = self._met or bool(peers)
@@ -308,47 +304,6 @@ class SwarmFetch:
         return again.hashes(b"")
 
 
-class Frontier:
-    """Hashes a file as far as it is here without a gap, while the rest comes."""
-
-    def __init__(self, wanted: Wanted, partial: Partial, *, own_pieces: bool) -> None:
-        self._partial = partial
-        self._size = wanted.file.size
-        self._whole = Whole(
-            self._size, git=len(wanted.file.blob) == hashlib.sha1(usedforsecurity=False).digest_size * 2
-        )
-        self._pieces = Pieces() if own_pieces else None
-        self._changed = threading.Condition()
-        self._reached = 0
-        self._ends = False
-
-    def reach(self, count: int, *, ends: bool = False) -> None:
-        with self._changed:
-            self._reached = max(self._reached, count)
-            self._ends = self._ends or ends
-            self._changed.notify_all()
-
-    def run(self) -> None:
-        at, buffer = 0, memoryview(bytearray(min(STEP, max(1, self._size))))
-        while at < self._size:
-            with self._changed:
-                self._changed.wait_for(lambda at=at: self._reached > at or self._ends)
-                reached = self._reached
-            if reached <= at:
-                return  # it ends before it is whole
-            while at < reached:
-                part = buffer[: min(len(buffer), reached - at)]
-                self._partial.read(part, at)
-                self._whole.update(part)
-                if self._pieces is not None:
-                    self._pieces.update(part)
-                at += len(part)
-
-    def hashes(self, pieces: bytes) -> Hashes:
-        own = self._pieces.digest() if self._pieces is not None else pieces
-        return Hashes(*self._whole.digests(), own, self._size)
-
-
 def turn_among(peers: Sequence[PeerStanding]) -> tuple[int, int]:
     """Which of those who fetch the same file we are, and how many they are: by address, so that all of them agree."""
     here = min((one.here for one in peers), default="")
@@ -363,35 +318,3 @@ def next_ones(have: bytes, left_out: Collection[int], turn: int, of: int) -> fro
     """
     own = (piece for piece in range(turn, len(have), of) if not have[piece] and piece not in left_out)
     return frozenset(islice(own, AHEAD if of > 1 else ALONE_AHEAD))
-
-
-def check_again(partial: Partial) -> None:
-    """After a kill: believe of what an engine left only the pieces that fit its torrent. The partial is open."""
-    if not partial.in_engine:
-        return
-    partial.in_engine = False
-    if partial.blocks.size >= CHECKED_WHOLE:
-        return
-    try:
-        torrent = parse_torrent((partial.folder / TORRENT).read_bytes())
-    except (OSError, IntegrityError):
-        torrent = None
-    partial.forget(0, partial.blocks.size)
-    if torrent is None or torrent.length != partial.blocks.size:
-        return
-    for piece in range(len(torrent.pieces) // SHA1):
-        first = piece * torrent.piece_length
-        end = min(torrent.length, first + torrent.piece_length)
-        if is_written(partial.handle, first, end):
-            data = bytearray(end - first)
-            partial.read(memoryview(data), first)
-            if hashlib.sha1(data, usedforsecurity=False).digest() == torrent.pieces[piece * SHA1 : (piece + 1) * SHA1]:
-                partial.blocks.mark(first, end)
-
-
-def is_written(handle: int, first: int, end: int) -> bool:
-    """Whether anything was ever written there; what was not need not be read."""
-    try:
-        return os.lseek(handle, first, os.SEEK_DATA) < end
-    except OSError:  # a hole up to the end
-        return False

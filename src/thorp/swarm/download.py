@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_GIVEN: Final = 4  # pieces of ours that may wait for the disk; the next one waits outside
 PATIENCE: Final = 30.0  # seconds for the disk
-CHECKING: Final = 0.25  # seconds; what is known to be here is believed in less, and what is read takes longer anyway
 QUEUE_EVERY: Final = 2  # looks
 LAST_PORT: Final = 65535
 NO_PRIORITY: Final = 0
@@ -88,7 +87,7 @@ class Download:
     def add_peers(self, peers: Iterable[tuple[str, int]]) -> None:
         """Known ones are tried again; banned ones are not, and what is no address is passed over."""
         places = [one for one in peers if _is_place(*one) and one[0] not in self.ledger.banned]
-        first = bool(places) and not self._has_peers and self._board.wait(lambda: self.ledger.checked, CHECKING)
+        first = bool(places) and not self._has_peers and self.ledger.checked
         with native.asking(), native.at_once(self.handle) if first else nullcontext():
             for place in places:
                 self.handle.connect_peer(place)

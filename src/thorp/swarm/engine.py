@@ -144,6 +144,7 @@ class Engine:
             order = Order(at, [True] * read.pieces, self._profile.private, only_out=True, dht=dht)
             handle, ledger = self._add(read, order)
             self._seeds[read.infohash] = Seed(at, handle, ledger)
+            self._begun(ledger)
 
     def unseed(self, infohash: bytes) -> None:
         """At once: its peers are cut and the file is closed. Nothing happens where it is not shared."""
@@ -168,6 +169,8 @@ class Engine:
                 raise MovingError("This file is already coming in or being shared. Wait for it, or stop that first.")
             place = at.parent.resolve() / at.name
             handle, ledger = self._add(read, Order(place, have, self._profile.private, in_order=in_order))
+            if have is not None:
+                self._begun(ledger)
             download = Download(read, handle, self._board, ledger, self._end)
             self._downloads[read.infohash] = download
             return download
@@ -224,6 +227,10 @@ class Engine:
         except UnreadableTorrentError:
             self._board.close(read.infohash)
             raise
+
+    def _begun(self, ledger: Ledger) -> None:
+        """Nothing is read for it, so it takes a moment; until then whoever calls is sent away."""
+        self._board.wait(lambda: ledger.is_judged, PATIENCE)
 
     def _take_out(self, infohash: bytes, handle: "libtorrent.torrent_handle", ledger: Ledger) -> None:
         with native.asking():

@@ -39,6 +39,11 @@ class Ledger:
     rejected: set[int] = field(default_factory=set[int])
     banned: set[str] = field(default_factory=set[str])
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is known what lies on the disk, or that it is not to be used."""
+        return self.checked or bool(self.error or self.distrusted)
+
     def note(self, event: Event) -> None:
         self.news += not isinstance(event, PieceDone)  # progress: who looks now and then sees it soon enough
         match event:
