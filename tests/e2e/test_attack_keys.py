@@ -216,7 +216,8 @@ def test_a_key_is_dead_from_the_moment_it_expires(home: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "expires", [soon(seconds=-1), "1970-01-01T00:00:00Z", "2030-01-01", "never", "", "9999999999999"]
+    "expires",
+    [pytest.param(soon(seconds=-1), id="just now"), "1970-01-01T00:00:00Z", "2030-01-01", "never", "", "9999999999999"],
 )
 def test_a_key_that_is_dead_already_cannot_be_made(home: House, expires: str) -> None:
     answer = home.owner("POST", "/api/v1/keys", {"name": "late", "expires": expires})
