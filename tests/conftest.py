@@ -5,9 +5,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,9 +37,24 @@ def packages(text: str) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """One of several processes says at its end what it left out; all of them leave out the same."""
+    told: dict[str, object] | None = getattr(items[0].config, "workeroutput", None)
+    if told is not None:
+        told["deselected"] = [one.nodeid for one in items]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    left_out = getattr(node, "workeroutput", {}).get("deselected", ())
+    node.config.pluginmanager.get_plugin("terminalreporter").stats["deselected"] = list(left_out)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """With `--no-skips`, turn green to red when not everything ran and passed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return  # one of several processes; the one that waits for them judges
     unseen = [f"{len(reporter.stats[name])} {name}" for name in UNSEEN if reporter.stats.get(name)]
     if unseen and session.config.getoption("--no-skips"):
         reporter.write_line(f"\nEvery test has to run here: {', '.join(unseen)}.", red=True)

@@ -285,19 +285,29 @@ def test_a_member_is_named_by_whatever_word_and_the_word_stays_one(
 
 
 def test_nobody_is_removed_without_an_answer(thorp: Thorp, node: FakeNode) -> None:
+    node.says("GET", "/api/v1/lan", status())
     shown = thorp("lan", "remove", "mia")
 
-    assert (shown.code, node.asked) == (2, [])
+    assert (shown.code, [method for method, _, _ in asked(node)]) == (2, ["GET"])
     assert "`mia`" in shown.err
     assert "--yes" in shown.err
 
 
 @pytest.mark.parametrize(("typed", "asked_for"), [("y\n", 1), ("n\n", 0)])
 def test_the_person_is_asked_before_somebody_is_cut_off(home: Any, node: FakeNode, typed: str, asked_for: int) -> None:
+    node.says("GET", "/api/v1/lan", status())
     node.says("DELETE", "/api/v1/lan/members/mia", REMOVED)
     on_a_terminal(home, "lan", "remove", "mia", typed=typed)
 
-    assert len(node.asked) == asked_for
+    assert [method for method, _, _ in asked(node)].count("DELETE") == asked_for
+
+
+def test_who_may_not_remove_is_not_asked_but_told(thorp: Thorp, node: FakeNode) -> None:
+    node.says("GET", "/api/v1/lan", status(household={"founded_here": False}))
+    error = {"code": "household.not_founder", "fault": "caller", "message": "Only the founder.", "details": {}}
+    node.says("DELETE", "/api/v1/lan/members/mia", {"error": error}, 403)
+
+    assert "Only the founder." in thorp("lan", "remove", "mia").err
 
 
 @pytest.mark.parametrize(

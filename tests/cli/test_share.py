@@ -60,8 +60,8 @@ def streams(node: FakeNode, answer: dict[str, Any] = SHARED) -> None:
         (["org/m:q8_0"], {"ref": "org/m:q8_0"}),
         (["--all", "--no-sign"], {"all": True, "sign": False}),
         (
-            ["/srv/m", "--name", "org/m", "--license", "mit", "--version", "2", "--copy"],
-            {"path": "/srv/m", "name": "org/m", "license": "mit", "version": "2", "copy": True},
+            ["/etc", "--name", "org/m", "--license", "mit", "--version", "2", "--copy"],
+            {"path": "/etc", "name": "org/m", "license": "mit", "version": "2", "copy": True},
         ),
         (
             ["https://h.example/org/m", "--branch", "b", "--depth", "0", "--skip-lfs", "--no-monitor"],
@@ -119,6 +119,21 @@ def test_sharing_nothing_is_no_success(thorp: Thorp, node: FakeNode) -> None:
 def test_words_that_make_no_sense_are_refused(thorp: Thorp, node: FakeNode, words: list[str]) -> None:
     assert thorp("share", *words).code == 2
     assert node.called("model.share") == []
+
+
+def test_a_path_that_leads_nowhere_is_blamed_before_what_is_missing_beside_it(thorp: Thorp, node: FakeNode) -> None:
+    shown = thorp("share", "/no/such/path")
+
+    assert (shown.code != 0, node.called("model.share")) == (True, [])
+    assert "There is nothing at `/no/such/path`" in shown.err
+
+
+def test_nobody_is_asked_about_what_nobody_gets(thorp: Thorp, node: FakeNode) -> None:
+    streams(node, NOTHING)
+    node.offers("library.show", {"license": "gemma", "gated": True})
+
+    assert "everybody on the internet" not in thorp("share", "m", "--public").err
+    assert node.called("model.share") == [{"ref": "m", "public": True}]
 
 
 def test_everybody_is_asked_about_with_the_licence(thorp: Thorp, node: FakeNode) -> None:

@@ -41,6 +41,15 @@ def test_one_transfer_is_shown_with_its_trouble(thorp: Thorp, node: FakeNode) ->
     assert thorp("transfers", "show", ID, "--json").json == row
 
 
+def test_the_pieces_of_a_file_on_its_way_are_drawn_with_their_meaning(thorp: Thorp, node: FakeNode) -> None:
+    node.offers("transfer.show", transfer() | {"pieces": "l" * 64 + "hh.."})
+    lines = [one.split() for one in thorp("transfers", "show", ID).out.splitlines()]
+
+    at = next(number for number, words in enumerate(lines) if words[0] == "pieces")
+    assert lines[at : at + 2] == [["pieces", "l" * 64], ["hh.."]]
+    assert " ".join(lines[at + 2]) == "h hub, l neighbours, . missing"
+
+
 def test_transfers_are_paused_and_resumed(thorp: Thorp, node: FakeNode) -> None:
     node.offers("transfer.pause", transfer("paused"))
     node.offers("transfer.resume", transfer("queued"))

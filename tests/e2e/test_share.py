@@ -100,7 +100,9 @@ def test_a_folder_is_imported_sealed_and_pulled_by_a_neighbour(
     assert set(row["infohashes"]) <= torrents(a).keys()
     until(lambda: b.thorp("pull", "me/own", "--from", "lan").returncode == 0, "the neighbour lists it")
     assert fetched(b, a, "me/own", mine.name) == mine.read_bytes()
+    assert a.told("models", "show", "me/own")["shared"] == "household"
     a.told("unshare", "me/own")
+    assert a.told("models", "show", "me/own")["shared"] == "nobody"
     assert not set(row["infohashes"]) & torrents(a).keys()
 
 
@@ -145,7 +147,9 @@ def test_everybody_gets_what_is_public_and_nothing_after_unshare(village: Villag
     a.told("config", "set", "swarm.bootstrap", f"{x.address}:{EVERYBODY}")  # of their own network: a private one
     a.told("config", "set", "swarm.public", "true")
     (row,) = a.told("share", REF, *PUBLIC)["shared"]
-    shown = a.told("models", "show", REF)["files"][0]
+    model = a.told("models", "show", REF)
+    assert model["shared"] == "everybody"
+    shown = model["files"][0]
     assert row["magnets"] == [shown["magnet"]]
     peer = (a.address, EVERYBODY)
     assert over(libtorrent(x, shown["magnet"], x.folder / "magnet", peer, utp=True)) == "done"

@@ -81,6 +81,18 @@ def test_E61_each_silence_has_its_reason() -> None:
     assert why([SENT]) == ("none", plan.NOBODY)
 
 
+def test_E61_nobody_is_blamed_before_anybody_had_time_to_answer() -> None:
+    fresh = replace(SENT, since=1000.0)
+
+    def why(now, by=(), marks=(fresh,)):
+        return plan.hearing(TWO, marks, by, now).why
+
+    assert why(1004.0) == why(1004.0, by=["call"]) == plan.JUST_BEGUN
+    assert (why(1005.0), why(1005.0, by=["call"])) == (plan.NOBODY, plan.NEITHER)
+    assert why(1004.0, marks=(fresh, replace(SENT, since=900.0))) == plan.NOBODY
+    assert why(1001.0, marks=(replace(fresh, error="no route"),)) == "sending fails: no route"
+
+
 def test_an_interface_is_not_judged_before_an_echo_had_its_time() -> None:
     just = NicMarks("eth0", "10.0.0.5", sent=999.0)
 

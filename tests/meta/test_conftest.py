@@ -62,6 +62,15 @@ def test_no_skips_fails_a_run_that_leaves_tests_out(suite: Path) -> None:
     assert run(suite, PASSED + "\n" + EXPECTED_TO_FAIL, "--no-skips", "-k", "that").returncode == 1
 
 
+TWO = ("-p", "xdist.plugin", "-n", "2")
+
+
+def test_no_skips_fails_two_processes_that_leave_tests_out(suite: Path) -> None:
+    assert run(suite, PASSED, "--no-skips", *TWO).returncode == 0
+    assert run(suite, PASSED + "\n" + SKIPPED, "--no-skips", *TWO).returncode == 1
+    assert run(suite, PASSED + "\n" + EXPECTED_TO_FAIL, "--no-skips", "-k", "that", *TWO).returncode == 1
+
+
 def test_no_skips_fails_a_run_without_tests(suite: Path) -> None:
     assert run(suite, "", "--no-skips").returncode != 0
 

@@ -145,6 +145,14 @@ def test_who_has_a_file_is_found_by_its_hash_whatever_it_is_called() -> None:
     assert holders(offers, wanted(RemoteFile("x.gguf", 11, A, A))) == ()
 
 
+def test_E62_one_neighbour_does_not_crowd_out_the_torrents_of_others() -> None:
+    many = tuple(replace(ONE, path=f"{at}.gguf", infohash=f"{at:040x}") for at in range(20))
+    liar = replace(OTHER, node="n0", files=many)
+
+    ranked = infohashes((liar, OFFER), wanted(RemoteFile("x.gguf", 10, A, A)))
+    assert ranked == (f"{0:040x}", f"{1:040x}", "d" * 40)
+
+
 def test_a_file_that_git_names_is_found_by_its_place() -> None:
     offer = replace(OFFER, files=(SMALL,))
     file = RemoteFile("config.json", 2, SMALL.blob)

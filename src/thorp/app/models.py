@@ -1,7 +1,7 @@
 """Puts the models feature together, for a node and for a command line that works without one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from thorp.models.capabilities import offers
 from thorp.models.fetching import Pace
 from thorp.models.household_swarm import Engine, HouseholdSwarm, Peer
 from thorp.models.layout import PUBLICATION
-from thorp.models.library_desk import LibraryDesk, Links, What
+from thorp.models.library_desk import LibraryDesk, Links, Outside, What
 from thorp.models.offered import NO_NEIGHBOURS
 from thorp.models.ports import Neighbours
 from thorp.models.public_swarm import Engine as PublicEngine
@@ -114,6 +114,12 @@ def build_models(ground: Ground) -> Models:
         has_any = library.path(receipt).with_name(PUBLICATION).exists()
         return own_manifest(library, receipt, key().node_id) if has_any else None
 
+    def outside(receipt: Receipt) -> Outside:
+        magnets = magnets_of(said) if (said := published(receipt)) else {}
+        everybody = bool(magnets) and ground.settings().swarm.public
+        household = "household" if shared.may_be_seen(receipt) else "nobody"
+        return Outside("everybody" if everybody else household, links_of(receipt, magnets, ground.torrent_at))
+
     puller = Puller(
         library=library,
         stores=stores,
@@ -138,7 +144,7 @@ def build_models(ground: Ground) -> Models:
         pace=lambda: pace_of(ground.settings().transfers),
         changed=told.library,
         refresh=everywhere.refresh,
-        links=lambda receipt: links_of(receipt, published(receipt), ground.torrent_at),
+        outside=outside,
     )
     pulling = PullDesk(resolver, transfers, hub, hub.without_token())
     sharing = ShareDesk(
@@ -184,9 +190,8 @@ def transfers_of(ground: Ground, puller: Puller, folder: Path, told: "Told") -> 
     )
 
 
-def links_of(receipt: Receipt, said: Publication | None, torrent_at: Callable[[str], str | None]) -> dict[str, Links]:
+def links_of(receipt: Receipt, magnets: Mapping[str, str], torrent_at: Callable[[str], str | None]) -> dict[str, Links]:
     """By which other programs get the files of a model."""
-    magnets = magnets_of(said) if said else {}
     return {
         one.path: Links(torrent_at(one.infohash) if one.infohash else None, magnets.get(one.path))
         for one in receipt.files

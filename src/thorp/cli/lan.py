@@ -77,7 +77,8 @@ def join(frame: Frame, *, link: str, yes: bool) -> None:
 def remove(frame: Frame, *, member: str, yes: bool) -> None:
     """NODE is a name or an id, as `thorp lan peers` shows it. It is cut off at once, in a transfer too."""
     link = frame.link()
-    frame.confirm(f"Remove `{member}` from the household? It needs another invite to come back.", yes=yes)
+    if not yes and link.ask("GET", "/api/v1/lan")["household"]["founded_here"]:  # elsewhere it is refused anyhow
+        frame.confirm(f"Remove `{member}` from the household? It needs another invite to come back.", yes=False)
     answer = link.ask("DELETE", f"/api/v1/lan/members/{quote(member, safe='')}")
     frame.output.show(answer, lambda output, row: output.done(f"Removed {row['name']}; the others get a new secret."))
 

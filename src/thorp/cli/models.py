@@ -110,6 +110,7 @@ def facts(model: Row) -> list[tuple[str, str]]:
         ("repo", model["repo"]),
         ("revision", model["revision"]),
         ("licence", (model["license"] or "unknown") + gated),
+        ("shared with", {"household": "the household"}.get(model["shared"]) or model["shared"]),
         ("format", model["format"]),
         ("quant", model["quant"] or ""),
         ("architecture", model["architecture"] or ""),

@@ -1,5 +1,6 @@
 """`thorp share` and `thorp unshare`: who else may have the models of this node."""
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,11 +89,8 @@ def share(frame: Frame, *, what: str, every: bool, yes: bool, **words: Any) -> i
     """
     given = wanted(what, every=every, words=words)
     with frame.models() as caller:
-        if given.get("public"):
-            licence = given.get("license") or (
-                caller.call("library.show", ref=what)["license"] if "ref" in given else ""
-            )
-            frame.confirm(question(what or "every model", licence, git="git" in given), yes=yes)
+        if given.get("public") and not yes:
+            ask(frame, caller, what or "every model", given)
         answer = worked(frame, caller.stream("model.share", **given), "sharing")
     frame.output.show(answer, draw_shared)
     return 0 if answer["shared"] else 1
@@ -136,13 +134,25 @@ def source_of(what: str, *, named: bool) -> Row:
     if looks_like_git(what):
         return {"git": what}
     if named or what.startswith(PLACES):
-        return {"path": str(Path(what).expanduser().absolute())}
+        return {"path": str(there(Path(what).expanduser().absolute()))}
     return {"ref": what}
 
 
-def known_licence(caller: Caller, given: Row) -> str | None:
-    """Under which licence a model of this node is."""
-    return caller.call("library.show", ref=given["ref"])["license"] if "ref" in given else None
+def there(path: Path) -> Path:
+    """A mistyped path is told before anything that is missing beside it."""
+    from thorp.models.own_folder import nothing_at
+
+    if not os.path.lexists(path):
+        raise nothing_at(path)
+    return path
+
+
+def ask(frame: Frame, caller: Caller, what: str, given: Row) -> None:
+    """Before everybody may have it. What is gated nobody gets, so there is nothing to ask."""
+    known = caller.call("library.show", ref=given["ref"]) if "ref" in given else {}
+    if not known.get("gated"):
+        licence = given.get("license") or known.get("license")
+        frame.confirm(question(what, licence, git="git" in given), yes=False)
 
 
 def question(what: str, licence: str | None, *, git: bool) -> str:

@@ -13,6 +13,8 @@ from thorp.cli.when import when
 
 ENDED: Final = frozenset({"done", "cancelled"})
 CARRIED: Final = frozenset({"queued", "resolving", "active", "verifying"})
+LETTERS: Final = {"h": "hub", "l": "neighbours", "s": "public swarm", "o": "here before", ".": "missing"}
+IN_A_LINE: Final = 64  # pieces
 Row = dict[str, Any]
 
 
@@ -144,12 +146,19 @@ def facts(row: Row) -> list[tuple[str, str]]:
         ("rate", rate(row["rate"]) if row["state"] == "active" else ""),
         ("left", span(row["eta"]) if row["eta"] is not None else ""),
         *(("from", f"{name}  {size(count)}") for name, count in by_source if count),
+        *(("pieces", line) for line in drawn(row["pieces"])),
         ("limit", limited(row["limit"]) if row["limit"] else ""),
         ("carried by", "another process on this machine" if row["state"] in CARRIED and not row["here"] else ""),
         ("began", when(row["created"])),
         ("changed", when(row["updated"])),
         ("error", f"{error['message']} ({error['code']})" if error else ""),
     ]
+
+
+def drawn(pieces: str) -> list[str]:
+    """The file on its way, piece by piece, and what its letters mean."""
+    meant = ", ".join(f"{letter} {name}" for letter, name in LETTERS.items() if letter in pieces)
+    return [*(pieces[at : at + IN_A_LINE] for at in range(0, len(pieces), IN_A_LINE)), *((meant,) if meant else ())]
 
 
 def draw_state(output: Output, row: Row) -> None:

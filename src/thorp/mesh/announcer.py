@@ -118,8 +118,9 @@ class Announcer:
             self._close()
             return False
         self._nics = (await asyncio.to_thread(self.around.nics))[:MOST_ADDRESSES]
+        now = self.clock.monotonic()
         self._marks = {
-            (nic.name, nic.address): self._marks.get((nic.name, nic.address)) or NicMarks(nic.name, nic.address)
+            (nic.name, nic.address): self._marks.get((nic.name, nic.address)) or NicMarks(nic.name, nic.address, now)
             for nic in self._nics
         }
         return self._opened() and bool(self._nics)

@@ -55,6 +55,7 @@ class NicMarks:
 
     name: str
     address: str
+    since: float | None = None  # we listen here
     sent: float | None = None
     broadcast: bool = False  # the last packet went out that way too
     error: str = ""

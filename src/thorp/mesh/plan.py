@@ -14,11 +14,13 @@ FIRST_WITHIN: Final = 0.5
 ANSWER_WITHIN: Final = 1.0  # to a member who just arrived
 BETWEEN_CHANGES: Final = 1.0
 ECHO_WITHIN: Final = 2.0
+SETTLES: Final = 5.0  # after the first listening: who is there has been heard by then, where anything gets through
 TTL: Final = 180
 
 OFF: Final = "it is turned off; `thorp config set lan.enabled true` turns it on"
 NO_NETWORK: Final = "this machine is on no network that may be used; see `lan.interfaces`"
 NO_ECHO: Final = "not even this machine hears its own multicast; a firewall here may hold UDP port 4269 back"
+JUST_BEGUN: Final = "it began to listen a moment ago; look again in a few seconds"
 ALONE: Final = "nobody else belongs to this household yet; `thorp lan invite` makes a link"
 NO_MULTICAST: Final = "multicast does not get through on this network, broadcast does"
 NEITHER: Final = "neither multicast nor broadcast gets through on this network; neighbours are found by mDNS and calls"
@@ -69,8 +71,12 @@ def hearing(circle: Circle, marks: Sequence[NicMarks], by: Collection[By], now: 
     interfaces = tuple(_interface(one, now) for one in marks)
     way, why = _way(circle, marks, by, now)
     if way == "none" and not why:
-        why = next((one.why for one in interfaces if one.why), NOBODY)
+        why = next((one.why for one in interfaces if one.why), JUST_BEGUN if just_begun(marks, now) else NOBODY)
     return Hearing(way, why, interfaces)
+
+
+def just_begun(marks: Sequence[NicMarks], now: float) -> bool:
+    return all(one.since is not None and now - one.since < SETTLES for one in marks)
 
 
 def _way(
@@ -83,7 +89,7 @@ def _way(
     if any(is_recent(one.wide, now) for one in marks):
         return "broadcast", NO_MULTICAST
     if by:
-        return "mdns", NEITHER
+        return "mdns", JUST_BEGUN if just_begun(marks, now) else NEITHER
     return "none", ALONE if circle.is_alone else ""
 
 

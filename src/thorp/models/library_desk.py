@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +46,7 @@ from thorp.wire.capabilities.models import (
     RemoveRequest,
     RepairAnswer,
     RescanAnswer,
+    SharedWith,
     Skipped,
     VerifyAnswer,
     VerifyRequest,
@@ -64,8 +65,16 @@ class Links:
     magnet: str | None = None
 
 
-def no_links(_receipt: Receipt) -> Mapping[str, Links]:
-    return {}
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What others can have of a model."""
+
+    shared: SharedWith = "nobody"
+    links: Mapping[str, Links] = field(default_factory=dict[str, Links])  # by path
+
+
+def kept_home(_receipt: Receipt) -> Outside:
+    return Outside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,7 @@ class LibraryDesk:
     pace: Callable[[], Pace]
     changed: Callable[[What, tuple[str, ...]], None]
     refresh: Callable[[], None] = nothing  # look again at what others may have; blocks
-    links: Callable[[Receipt], Mapping[str, Links]] = no_links  # by path
+    outside: Callable[[Receipt], Outside] = kept_home
 
     async def every(self, call: Call[Nothing]) -> LibraryAnswer:
         data = await asyncio.to_thread(library_data, self.library)
@@ -99,6 +108,7 @@ class LibraryDesk:
     def _shown(self, ref: str) -> ModelAnswer:
         receipt = self.library.one(ref)
         kept, fit = self.library.state(receipt), self.resolver.fit(receipt.size_bytes)
+        outside = self.outside(receipt)
         return ModelAnswer(
             model_id=receipt.model_id,
             aliases=receipt.aliases,
@@ -107,10 +117,11 @@ class LibraryDesk:
             artifact=receipt.artifact,
             version=receipt.version,
             format=receipt.format.value,
-            files=self._file_rows(receipt),
+            files=tuple(self._file_row(receipt, one, outside.links.get(one.path, Links())) for one in receipt.files),
             claimed_by=receipt.claimed_by,
             license=receipt.license,
             gated=receipt.gated,
+            shared=outside.shared,
             architecture=receipt.architecture,
             parameters=receipt.parameters,
             context_length=receipt.context_length,
@@ -126,10 +137,6 @@ class LibraryDesk:
             fit=fit.value if fit else None,
             receipt=str(self.library.path(receipt)),
         )
-
-    def _file_rows(self, receipt: Receipt) -> tuple[ModelFile, ...]:
-        links = self.links(receipt)
-        return tuple(self._file_row(receipt, one, links.get(one.path, Links())) for one in receipt.files)
 
     def _file_row(self, receipt: Receipt, file: ReceiptFile, links: Links) -> ModelFile:
         there = self.library.cache.find(receipt.repo, receipt.revision, file)

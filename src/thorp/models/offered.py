@@ -16,6 +16,7 @@ from thorp.models.ports import Incoming, Stop
 from thorp.models.types import Candidate, Hit, Offered, OfferedFile, RemoteFile, RemoteRepo, Wanted
 
 MAIN: Final = "main"
+MOST_OF_ONE: Final = 2  # torrents of one file that a neighbour counts for; it may have it under two names
 
 
 class ContradictingNeighboursError(ConflictError):
@@ -157,12 +158,17 @@ def holders(offers: Sequence[Offered], wanted: Wanted) -> tuple[tuple[Offered, O
 
 
 def infohashes(offers: Sequence[Offered], wanted: Wanted) -> tuple[str, ...]:
-    """Torrents by which neighbours give a file away; the one that most of them have is first."""
+    """Torrents by which neighbours give a file away; the one that most of them have is first.
+
+    Each neighbour counts for a few, so that none of them crowds out what the others have.
+    """
     nodes: dict[str, set[str]] = defaultdict(set)
+    named: dict[str, set[str]] = defaultdict(set)
     for one in offers:
         for file in one.files:
-            if file.infohash and _same(one, file, wanted):
+            if file.infohash and _same(one, file, wanted) and len(named[one.node] - {file.infohash}) < MOST_OF_ONE:
                 nodes[file.infohash].add(one.node)
+                named[one.node].add(file.infohash)
     return tuple(sorted(nodes, key=lambda infohash: (-len(nodes[infohash]), infohash)))
 
 

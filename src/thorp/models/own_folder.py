@@ -27,6 +27,10 @@ class NothingThereError(NotFoundError):
     code = "models.nothing_there"
 
 
+def nothing_at(path: Path) -> NothingThereError:
+    return NothingThereError(f"There is nothing at `{printable(str(path))}`. Check the path.", path=str(path))
+
+
 def check_own(path: Path) -> Path:
     """The file or folder itself, when nothing in it leads anywhere else. Hidden folders are no part of it."""
     if not path.is_absolute():
@@ -34,7 +38,7 @@ def check_own(path: Path) -> Path:
     with explaining("look at", path):
         place = path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
         if not os.path.lexists(place):
-            raise NothingThereError(f"There is nothing at `{printable(str(path))}`. Check the path.", path=str(path))
+            raise nothing_at(path)
         mode = place.lstat().st_mode
     if stat.S_ISDIR(mode):
         _check_folder(place)

@@ -15,6 +15,7 @@ Revision = Annotated[str, Field(min_length=1, max_length=200)]
 Rate = Annotated[int, Field(ge=0, le=10**12)]
 ModelState = Literal["complete", "missing", "damaged"]
 Badge = Literal["fits", "tight", "too big"]
+SharedWith = Literal["nobody", "household", "everybody"]
 
 
 class ModelRow(Message):
@@ -91,6 +92,7 @@ class ModelAnswer(Message):
     claimed_by: str | None
     license: str | None
     gated: bool
+    shared: SharedWith = Field(description="Who else may have it now.")
     architecture: str | None
     parameters: int | None
     context_length: int | None
