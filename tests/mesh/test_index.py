@@ -47,6 +47,17 @@ def test_a_node_that_started_again_is_as_good_as_new(house: House) -> None:
     assert house.hear(packet(seq=2, boot="cd" * 8)).fresh
 
 
+def test_E67_who_has_just_got_the_new_secret_is_as_good_as_new(house: House) -> None:
+    house.hear(packet(seq=1))
+    house.circle = replace(circle(ME, ATTIC, lan=NEXT), keys={5: LAN, 6: NEXT})
+
+    assert [house.hear(packet(seq=seq, lan=lan)).fresh for seq, lan in ((2, LAN), (3, NEXT), (4, NEXT))] == [
+        False,
+        True,
+        False,
+    ]
+
+
 def test_the_same_packet_by_another_way_is_no_replay_and_changes_nothing(house: House) -> None:
     twice = packet(addrs=("10.0.0.2", "10.9.0.2"))
     house.hear(twice)

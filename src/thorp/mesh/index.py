@@ -14,7 +14,7 @@ from thorp.base.clock import Clock
 from thorp.identity.ids import NodeId
 from thorp.mesh.index_types import Circle, Verdict
 from thorp.mesh.types import OPEN_SECONDS, Around, By, Neighbour
-from thorp.wire.announce import Announcement, PacketRefusedError, Refusal, open_packet
+from thorp.wire.announce import Announcement, PacketRefusedError, Refusal, epoch_of, open_packet
 from thorp.wire.household import MOST_MEMBERS
 
 WantsRoster = Callable[[str, int, NodeId | None], None]  # address, mesh port (0: not known), who should be there
@@ -39,6 +39,7 @@ class _Here:
     addrs: tuple[str, ...] = ()
     seen_at: dict[str, float] = field(default_factory=dict[str, float])  # by address
     packet_at: float | None = None
+    epoch: int = 0  # of the last packet
     until: float = 0.0
 
     def address(self, newest: str, now: float) -> str:
@@ -141,7 +142,7 @@ class Index:
             raise PacketRefusedError(Refusal.TWIN)
         if source not in said.addrs:
             raise PacketRefusedError(Refusal.WRONG_ADDRESS)
-        fresh = said.node != self.me and self._welcome(said, source, now)
+        fresh = said.node != self.me and self._welcome(said, epoch_of(datagram), source, now)
         self._remember(digest, _Taken(said, now, said.node == self.me))
         if said.node == self.me:
             return Verdict(own=True)
@@ -174,8 +175,8 @@ class Index:
         if len(self._taken) > MOST_REMEMBERED:
             self._taken.popitem(last=False)
 
-    def _welcome(self, said: Announcement, source: str, now: float) -> bool:
-        """Enter what a member said; answers whether it is new here."""
+    def _welcome(self, said: Announcement, epoch: int, source: str, now: float) -> bool:
+        """Enter what a member said; answers whether it is new here, or could not open before now what we said."""
         circle = self.circle()
         if said.node in circle.removed:
             raise PacketRefusedError(Refusal.REMOVED)
@@ -188,8 +189,10 @@ class Index:
         if here is None and len(self._here) >= MOST_MEMBERS:
             raise PacketRefusedError(Refusal.FULL)
         self.note_seq(said.node, said.seq)
-        fresh = here is None or here.boot != said.boot
-        self._enter(said, here or _Here(_nowhere(said.node, source)), source, now)
+        fresh = here is None or here.boot != said.boot or here.epoch < epoch
+        here = here or _Here(_nowhere(said.node, source))
+        here.epoch = epoch
+        self._enter(said, here, source, now)
         return fresh
 
     def _enter(self, said: Announcement, here: _Here, source: str, now: float) -> None:

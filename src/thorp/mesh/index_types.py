@@ -29,7 +29,7 @@ class Verdict:
     node: NodeId | None = None  # the member who sent it; None: it was not taken
     refusal: Refusal | None = None
     own: bool = False  # this node heard itself
-    fresh: bool = False  # a member that was not here, or has started again
+    fresh: bool = False  # a member that was not here, has started again, or has got a newer secret
 
 
 @dataclass(frozen=True, slots=True)

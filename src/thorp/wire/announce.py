@@ -209,6 +209,12 @@ def open_packet(datagram: bytes, keys: Mapping[int, LanKey]) -> Announcement:
     return announcement
 
 
+def epoch_of(datagram: bytes) -> int:
+    """Of a packet that was opened."""
+    epoch: int = _HEADER.unpack_from(datagram)[2]
+    return epoch
+
+
 def _opened(datagram: bytes, keys: Mapping[int, LanKey]) -> bytes:
     if len(datagram) < _HEADER.size or not datagram.startswith(_MAGIC):
         raise PacketRefusedError(Refusal.NOT_OURS)
