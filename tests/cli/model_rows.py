@@ -28,6 +28,7 @@ SHOWN: Row = MODEL | {
     "version": "1",
     "files": [FILE],
     "claimed_by": None,
+    "shared": "household",
     "architecture": "qwen2",
     "parameters": 494_032_768,
     "context_length": 32_768,

@@ -118,7 +118,8 @@ def claims(of: Offered, node: str, infohashes: Sequence[str]) -> Offered:
 
 def test_a_list_with_many_torrents_costs_few_and_those_one_by_one(tmp_path: Path) -> None:
     mia = with_torrent(tmp_path, "mia", ONE)
-    near = Claiming(offers=(claims(around(mia).models()[0], "n", [f"{at:040x}" for at in range(400)]),))
+    offer = around(mia).models()[0]
+    near = Claiming(offers=tuple(claims(offer, f"n{at}", [f"{at:040x}"]) for at in range(400)))
     found = swarm_of(FakeEngine(), near).torrents_for(wanted_from(mia))
 
     assert near.asked == []

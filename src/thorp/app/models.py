@@ -1,7 +1,7 @@
 """Puts the models feature together, for a node and for a command line that works without one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -114,12 +114,6 @@ def build_models(ground: Ground) -> Models:
         has_any = library.path(receipt).with_name(PUBLICATION).exists()
         return own_manifest(library, receipt, key().node_id) if has_any else None
 
-    def outside(receipt: Receipt) -> Outside:
-        magnets = magnets_of(said) if (said := published(receipt)) else {}
-        everybody = bool(magnets) and ground.settings().swarm.public
-        household = "household" if shared.may_be_seen(receipt) else "nobody"
-        return Outside("everybody" if everybody else household, links_of(receipt, magnets, ground.torrent_at))
-
     puller = Puller(
         library=library,
         stores=stores,
@@ -144,7 +138,7 @@ def build_models(ground: Ground) -> Models:
         pace=lambda: pace_of(ground.settings().transfers),
         changed=told.library,
         refresh=everywhere.refresh,
-        outside=outside,
+        outside=lambda receipt: outside_of(ground, receipt, published(receipt), seen=shared.may_be_seen(receipt)),
     )
     pulling = PullDesk(resolver, transfers, hub, hub.without_token())
     sharing = ShareDesk(
@@ -190,12 +184,16 @@ def transfers_of(ground: Ground, puller: Puller, folder: Path, told: "Told") -> 
     )
 
 
-def links_of(receipt: Receipt, magnets: Mapping[str, str], torrent_at: Callable[[str], str | None]) -> dict[str, Links]:
-    """By which other programs get the files of a model."""
-    return {
-        one.path: Links(torrent_at(one.infohash) if one.infohash else None, magnets.get(one.path))
+def outside_of(ground: Ground, receipt: Receipt, said: Publication | None, *, seen: bool) -> Outside:
+    """Who else may have a model now, and by which way other programs get its files."""
+    magnets = magnets_of(said) if said else {}
+    links = {
+        one.path: Links(ground.torrent_at(one.infohash) if one.infohash else None, magnets.get(one.path))
         for one in receipt.files
     }
+    if magnets and ground.settings().swarm.public:
+        return Outside("everybody", links)
+    return Outside("household" if seen else "nobody", links)
 
 
 def pace_of(settings: TransferSettings) -> Pace:
