@@ -162,7 +162,7 @@ def test_E57_who_leaves_the_household_is_gone_at_once_everywhere(world: World) -
 
 
 def met(version: int) -> Met:
-    return Met(OTHER.node_id, "127.0.0.9", 8, 7, version, 1)
+    return Met(OTHER.node_id, "127.0.0.9", 8, 7, version)
 
 
 def test_a_call_of_a_thread_counts_and_a_newer_roster_is_asked_for(world: World) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from thorp.base.clock import SystemClock
-from thorp.mesh.calls import HOUSEHOLD_SECONDS, MOST_TOKENS, SPARE, Met, Tokens, opener
+from thorp.identity.ids import NodeId
+from thorp.mesh.calls import HEARD_AGAIN_AFTER, MOST_TOKENS, SPARE, WHOLE_SECONDS, Met, Neighbourhood, Tokens, opener
 from thorp.mesh.ports import Blob
 from thorp.mesh.replies import NeighbourRefusedError, NotGreetedError, NotThereError
 from thorp.net.facts import ListenerFacts
@@ -17,7 +18,7 @@ from thorp.net.mesh_tls import mesh_server_context, node_certificate
 from thorp.net.outward_line import Stop, stopped
 from thorp.testing.clock import FakeClock
 from thorp.testing.mesh import FakeLine, FakeNode, House
-from thorp.wire.shared import BadListError
+from thorp.wire.shared import BadListError, SharedList, list_digest
 
 CONTENT = bytes(range(256)) * 2048
 NAME = hashlib.sha256(CONTENT).hexdigest()
@@ -41,18 +42,43 @@ def member(house: House, founder: FakeNode) -> FakeNode:
 
 
 def test_a_greeting_tells_both_sides_that_the_other_is_here(founder: FakeNode, member: FakeNode) -> None:
-    met = member.neighbourhood.hello(founder.target)
+    member.neighbourhood.household(founder.target)
 
-    assert met == Met(founder.id, founder.address, 7001, 8001, 2, 1)
-    assert member.met == [met]
-    assert founder.heard.calls == [(member.id, "127.0.0.1", 8002, 7002)]
+    assert member.met[0] == Met(founder.id, founder.address, 7001, 8001, 2)
+    assert founder.heard.calls[0] == (member.id, "127.0.0.1", 8002, 7002)
+
+
+def test_whoever_answers_is_here_also_without_another_greeting(founder: FakeNode, member: FakeNode) -> None:
+    member.neighbourhood.household(founder.target)
+    member.met.clear()
+    member.neighbourhood.models(founder.target)
+
+    assert member.met == [Met(founder.id, founder.address, 7001, 8001, 2, greeted=False)]
+
+
+def test_whoever_sends_bytes_for_long_is_here_meanwhile(founder: FakeNode, member: FakeNode, tmp_path: Path) -> None:
+    shared(founder, tmp_path)
+    buffer, heard = memoryview(bytearray(10)), []
+    with member.neighbourhood.file(founder.target, NAME, 0, 1000) as incoming:
+        member.met.clear()
+        for _ in range(6):
+            incoming.readinto(buffer)
+            heard.append(len(member.met))
+            member.clock.advance(HEARD_AGAIN_AFTER / 2)
+
+    assert heard == [1, 1, 2, 2, 3, 3]
+    assert {one.node for one in member.met} == {founder.id}
+
+
+def greetings(node: FakeNode) -> int:
+    return sum(one.greeted for one in node.met)
 
 
 def test_one_session_serves_many_questions(founder: FakeNode, member: FakeNode) -> None:
     member.neighbourhood.household(founder.target)
     member.neighbourhood.models(founder.target)
 
-    assert len(member.met) == 1
+    assert greetings(member) == 1
 
 
 def test_after_a_restart_of_the_other_a_new_session_is_opened(founder: FakeNode, member: FakeNode) -> None:
@@ -60,7 +86,7 @@ def test_after_a_restart_of_the_other_a_new_session_is_opened(founder: FakeNode,
     founder.sessions._sessions.clear()
 
     assert member.neighbourhood.household(founder.target).household == founder.household.standing.signed
-    assert len(member.met) == 2
+    assert greetings(member) == 2
 
 
 def test_a_session_is_renewed_before_its_end(founder: FakeNode, member: FakeNode) -> None:
@@ -68,10 +94,21 @@ def test_a_session_is_renewed_before_its_end(founder: FakeNode, member: FakeNode
     member.clock.advance(3600 - SPARE)
     member.neighbourhood.household(founder.target)
 
-    assert len(member.met) == 2
+    assert greetings(member) == 2
 
 
-def test_one_deadline_holds_for_everything_that_asking_for_a_roster_takes(founder: FakeNode, member: FakeNode) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda calls, target: calls.household(target),
+        lambda calls, target: calls.models(target),
+        lambda calls, target: calls.torrent(target, "a" * 40),
+    ],
+    ids=["household", "models", "torrent"],
+)
+def test_one_deadline_holds_for_everything_that_a_question_takes(
+    founder: FakeNode, member: FakeNode, ask: Callable[[Neighbourhood, Target], object]
+) -> None:
     class Slow(FakeLine):
         """Each answer takes a good part of the time; none of them alone takes too much."""
 
@@ -79,7 +116,7 @@ def test_one_deadline_holds_for_everything_that_asking_for_a_roster_takes(founde
 
         def ask(self, method: str, path: str, **options: Any) -> Any:
             stopped(self.stop)
-            member.clock.advance(HOUSEHOLD_SECONDS / 2)
+            member.clock.advance(WHOLE_SECONDS / 2)
             return super().ask(method, path, **options)
 
     def opened(_target: Target, stop: Stop | None) -> Slow:
@@ -89,7 +126,7 @@ def test_one_deadline_holds_for_everything_that_asking_for_a_roster_takes(founde
 
     member.neighbourhood.opened = opened
     with pytest.raises(NeighbourSlowError, match="15 s"):
-        member.neighbourhood.household(founder.target)
+        ask(member.neighbourhood, founder.target)
 
 
 def test_a_stranger_is_not_greeted(house: House, founder: FakeNode) -> None:
@@ -120,6 +157,11 @@ def test_a_list_that_is_not_the_neighbours_own_is_refused(house: House, founder:
     member.neighbourhood.opened = lambda target, stop: Relaying(founder.id, founder.app)
     with pytest.raises(BadListError):
         member.neighbourhood.models(founder.target)
+
+
+def test_a_list_that_is_known_is_not_sent(founder: FakeNode, member: FakeNode) -> None:
+    assert member.neighbourhood.models(founder.target, list_digest(())) is None
+    assert member.neighbourhood.models(founder.target, "0" * 64) == SharedList(node=founder.id, models=())
 
 
 def test_torrents_are_given_or_not_there(founder: FakeNode, member: FakeNode) -> None:
@@ -160,7 +202,7 @@ def test_a_file_that_is_not_shared_says_so_once(founder: FakeNode, member: FakeN
 def test_tokens_are_bounded_and_go_to_their_node_alone() -> None:
     tokens = Tokens(FakeClock())
     for number in range(MOST_TOKENS + 1):
-        tokens.keep(f"node-{number}", f"token-{number}", 3600)
+        tokens.keep(Met(NodeId(f"node-{number}"), "127.0.0.1", 1, 2, 3), f"token-{number}", 3600)
 
     assert tokens.of("node-0") == ""
     assert tokens.of("node-1") == "token-1"
@@ -205,5 +247,5 @@ def test_the_whole_way_over_tls(tmp_path: Path) -> None:
 
     got, met = asyncio.run(behind_a_listener(founder, 1, ask))
     assert got == CONTENT[7:]
-    assert [one.node for one in met] == [founder.id]
+    assert {one.node for one in met} == {founder.id}
     assert {address for _, address, _, _ in founder.heard.calls} == {"127.0.0.1"}

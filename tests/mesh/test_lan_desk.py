@@ -13,6 +13,7 @@ from thorp.mesh.capabilities import offers
 from thorp.mesh.household import FounderStaysError, NoSuchMemberError, NotFounderError
 from thorp.mesh.lan_desk import AlreadyInError, HasMembersError, LanDesk, NobodyHasItError, NotReachableError
 from thorp.mesh.lists import Lists
+from thorp.mesh.threads import CallThreads
 from thorp.mesh.types import Hearing, InterfaceHearing, Neighbour
 from thorp.testing.mesh import FakeNode, FakeVoice, House
 from thorp.wire.invites import BadLinkError
@@ -39,12 +40,12 @@ class Desk:
         self.node = FakeNode(house, number)
         self.voice = FakeVoice()
         self.opened = 0  # how often the door for others was asked to be open
-        node = self.node
+        node, threads = self.node, CallThreads()
         self.desk = LanDesk(
             node.household,
             node.invites,
             node.neighbourhood,
-            Lists(node.neighbourhood, node.heard, node.clock),
+            Lists(node.neighbourhood, node.heard, node.clock, threads),
             node.heard,
             self.voice,
             node.place,
@@ -52,6 +53,7 @@ class Desk:
             lambda: "a notice",
             lambda content, infohash: content == TORRENT and infohash == "c" * 40,
             self.open_door,
+            threads,
         )
 
     async def open_door(self) -> None:

@@ -5,11 +5,15 @@ import pytest
 
 from thorp.base.errors import NetworkError
 from thorp.identity.ids import NodeId
-from thorp.mesh.lists import FAILED_FOR, MOST_MODELS, STALE_AFTER, Lists
+from thorp.mesh.lists import FAILED_FOR, MOST_BYTES, MOST_MODELS, PATIENCE, STALE_AFTER, Lists
+from thorp.mesh.threads import CallThreads
 from thorp.mesh.types import Neighbour
 from thorp.net.mesh_line import Target
+from thorp.net.outward_errors import OutwardStoppedError
+from thorp.net.outward_line import Stop
 from thorp.testing.clock import FakeClock
 from thorp.testing.mesh import FakeHeard
+from thorp.testing.process import until
 from thorp.wire.shared import SharedFile, SharedList, SharedModel, list_digest
 
 MODEL = SharedModel(
@@ -28,17 +32,26 @@ BOB = replace(ANN, node=NodeId("bob"), address="10.0.0.2")
 
 
 class Asked:
-    """Neighbours that show one model each, and note who asks. `away` answers nobody."""
+    """Neighbours that show one model each, and note who asks. `away` answers nobody, `stuck` never ends."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.away = ""
+        self.stuck = ""
+        self.unchanged = 0
         self.shown = (MODEL,)
 
-    def models(self, target: Target) -> SharedList:
+    def models(self, target: Target, have: str = "", stop: Stop | None = None) -> SharedList | None:
         self.asked.append(target.address)
         if target.address == self.away:
             raise NetworkError("Nobody answers.")
+        if target.address == self.stuck:
+            assert stop is not None
+            until(stop.is_set, "nobody waits for a neighbour that is stuck")
+            raise OutwardStoppedError("Stopped.")
+        if have and have == list_digest(self.shown):
+            self.unchanged += 1
+            return None
         return SharedList(node=next(iter(target.expected)), models=self.shown)
 
 
@@ -49,7 +62,9 @@ def asked() -> Asked:
 
 def made(asked: Asked, *neighbours: Neighbour, clock: FakeClock | None = None) -> tuple[Lists, FakeHeard]:
     heard = FakeHeard(neighbours)
-    return Lists(asked, heard, clock or FakeClock()), heard
+    return Lists(
+        asked, heard, clock or FakeClock(), CallThreads(), patience=PATIENCE if not asked.stuck else 0.2
+    ), heard
 
 
 def every(lists: Lists) -> dict[str, int]:
@@ -75,6 +90,17 @@ def test_without_a_digest_it_is_fetched_again_after_a_while(asked: Asked) -> Non
     every(lists)
 
     assert len(asked.asked) == 2
+
+
+def test_a_list_that_is_still_the_same_is_not_sent_again(asked: Asked) -> None:
+    clock = FakeClock()
+    lists, _ = made(asked, replace(ANN, list_digest="", by="call"), clock=clock)
+    every(lists)
+    for _ in range(2):
+        clock.advance(STALE_AFTER)
+        assert every(lists) == {"ann": 1}
+
+    assert asked.unchanged == 2
 
 
 def test_who_says_that_nothing_is_shown_any_more_is_believed_at_once(asked: Asked) -> None:
@@ -129,6 +155,48 @@ def test_questions_at_once_wait_for_a_slow_neighbour_together(asked: Asked) -> N
     assert asked.asked.count(ANN.address) == 1
 
 
+def test_E60_one_that_is_stuck_keeps_nobody_from_the_lists_of_the_others(asked: Asked) -> None:
+    asked.stuck, clock = ANN.address, FakeClock()
+    lists, heard = made(asked, ANN, BOB, clock=clock)
+
+    assert every(lists) == {"bob": 1}
+    clock.advance(1.0)
+    heard.neighbours = (replace(ANN, list_digest="1" * 64, heard=clock.monotonic()), BOB)
+    assert every(lists) == {"bob": 1}
+    assert asked.asked.count(ANN.address) == 1, "it is left alone for a while, whatever it announces"
+    clock.advance(FAILED_FOR)
+    asked.stuck = ""
+    assert every(lists) == {"ann": 1, "bob": 1}
+
+
+def test_E60_whoever_gives_up_waiting_leaves_word_that_somebody_is_stuck(asked: Asked) -> None:
+    asked.stuck = ANN.address
+    lists = Lists(asked, FakeHeard((ANN, BOB)), FakeClock(), CallThreads())
+
+    async def run() -> int:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await lists.every()
+        return len(await lists.every())
+
+    assert asyncio.run(run()) == 1
+    assert asked.asked.count(ANN.address) == 1
+
+
+def test_E62_a_list_that_is_not_the_announced_one_is_not_asked_for_again_at_once(asked: Asked) -> None:
+    clock = FakeClock()
+    lists, heard = made(asked, replace(ANN, list_digest="0" * 64), clock=clock)
+    for _ in range(3):
+        assert every(lists) == {"ann": 1}
+        clock.advance(1.0)
+        heard.neighbours = (replace(heard.neighbours[0], heard=clock.monotonic()),)
+
+    assert len(asked.asked) == 1
+    heard.neighbours = (replace(ANN, list_digest="", heard=clock.monotonic()),)
+    assert [every(lists), every(lists)] == [{"ann": 1}] * 2
+    assert len(asked.asked) == 2
+
+
 def test_who_left_or_has_no_listener_is_not_asked(asked: Asked) -> None:
     lists, heard = made(asked, ANN, replace(BOB, mesh_port=0))
 
@@ -144,3 +212,11 @@ def test_lists_are_bounded_in_all(asked: Asked) -> None:
     lists, _ = made(asked, *many)
 
     assert sum(every(lists).values()) == MOST_MODELS
+
+
+def test_E62_lists_are_bounded_in_bytes_too(asked: Asked) -> None:
+    asked.shown = (MODEL.model_copy(update={"publication": {"text": "x" * (MOST_BYTES // 4)}}),)
+    many = [replace(ANN, node=NodeId(f"n{one}"), address=f"10.0.1.{one}") for one in range(5)]
+    lists, _ = made(asked, *many)
+
+    assert sum(every(lists).values()) == 3

@@ -15,6 +15,7 @@ from thorp.mesh.rosters import (
     expected_at,
     next_lead,
 )
+from thorp.mesh.threads import CallThreads
 from thorp.net.mesh_line import Target
 from thorp.testing.mesh import FakeNode, House
 from thorp.wire.household import HouseholdAnswer
@@ -38,7 +39,7 @@ def member(house: House, founder: FakeNode) -> FakeNode:
 
 
 def rosters_of(node: FakeNode) -> Rosters:
-    return Rosters(node.household, node.neighbourhood, 7080)
+    return Rosters(node.household, node.neighbourhood, 7080, CallThreads())
 
 
 def asked(node: FakeNode, lead: Lead) -> tuple[bool, str]:
@@ -91,6 +92,31 @@ def test_E57_a_stranger_cannot_change_anything(house: House, member: FakeNode) -
 
     assert asked(member, lead_to(stranger))[0] is False
     assert member.household.standing == before
+
+
+def test_E67_a_claim_that_nothing_came_of_is_not_believed_again(founder: FakeNode, member: FakeNode) -> None:
+    rosters, now = rosters_of(member), member.household.standing.roster.version
+
+    assert not rosters.believes(founder.id, now)
+    assert rosters.believes(founder.id, 2**50)
+    assert asyncio.run(rosters.ask(lead_to(founder))) is False
+    assert not rosters.believes(founder.id, 2**50)
+    assert not rosters.believes(founder.id, now + 1), "nor a smaller one"
+    assert rosters.believes(founder.id, 2**50 + 1)
+
+
+def test_E67_a_claim_of_somebody_who_could_not_be_asked_stands(
+    house: House, founder: FakeNode, member: FakeNode
+) -> None:
+    rosters, there = rosters_of(member), house.nodes.pop(founder.address)
+
+    assert rosters.believes(founder.id, 3)
+    assert asyncio.run(rosters.ask(lead_to(founder))) is False
+    assert rosters.believes(founder.id, 3)
+    house.nodes[founder.address] = there
+    FakeNode(house, 3).join(founder)
+    assert asyncio.run(rosters.ask(lead_to(founder))) is True
+    assert rosters.believes(founder.id, 4)
 
 
 def test_E67_a_removed_node_says_so_to_its_owner(founder: FakeNode, member: FakeNode) -> None:
@@ -183,7 +209,7 @@ class Stuck:
 
 def test_the_founder_is_asked_while_strangers_do_not_answer(member: FakeNode, founder: FakeNode) -> None:
     asks = Stuck()
-    rosters = Rosters(member.household, asks, 7080)
+    rosters = Rosters(member.household, asks, 7080, CallThreads())
 
     async def run() -> list[str]:
         life = OneLife()
@@ -220,7 +246,7 @@ class OneLife:
 
 def test_the_service_follows_leads_until_it_ends(house: House, founder: FakeNode, member: FakeNode) -> None:
     FakeNode(house, 3).join(founder)
-    rosters = Rosters(member.household, member.neighbourhood, founder.place.mesh)
+    rosters = Rosters(member.household, member.neighbourhood, founder.place.mesh, CallThreads())
 
     async def run() -> bool:
         life = OneLife()

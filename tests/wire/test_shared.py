@@ -1,11 +1,13 @@
 """A list of models as it crosses the mesh: bounded, and one digest stands for it."""
 
+import tracemalloc
 from typing import Any
 
 import orjson
 import pytest
 from pydantic import ValidationError
 
+from thorp.wire.canonical import NotCanonicalError
 from thorp.wire.shared import (
     LARGEST_LIST,
     MOST_MODELS,
@@ -13,7 +15,6 @@ from thorp.wire.shared import (
     SharedFile,
     SharedList,
     SharedModel,
-    digest_matches,
     list_digest,
     read_shared_list,
 )
@@ -47,10 +48,10 @@ def test_a_list_comes_back_as_it_went() -> None:
 def test_the_digest_is_frozen_and_follows_every_field() -> None:
     assert list_digest(()) == "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
     assert list_digest((MODEL,)) == DIGEST
-    assert digest_matches((MODEL,), DIGEST)
     for change in ({"size_bytes": 11}, {"license": None}, {"publication": {}}):
-        assert not digest_matches((MODEL.model_copy(update=change),), DIGEST)
-    assert not digest_matches((MODEL.model_copy(update={"publication": {"size": 1.5}}),), DIGEST)
+        assert list_digest((MODEL.model_copy(update=change),)) != DIGEST
+    with pytest.raises(NotCanonicalError):
+        list_digest((MODEL.model_copy(update={"publication": {"size": 1.5}}),))
 
 
 DIGEST = "4f784f4dee3562a0c5e010644879b9c07fad2547773a5dc37e30f3d78d106b79"
@@ -74,6 +75,29 @@ DIGEST = "4f784f4dee3562a0c5e010644879b9c07fad2547773a5dc37e30f3d78d106b79"
 def test_E62_what_is_no_list_is_refused(content: bytes) -> None:
     with pytest.raises(BadListError):
         read_shared_list(content)
+
+
+def test_E62_a_list_of_ever_so_many_nothings_is_refused_before_it_is_built() -> None:
+    nothings = b",".join([b"{}"] * (LARGEST_LIST // 3 - 400))
+    model = MODEL.model_dump_json().replace('"publication":null', '"publication":{"a":[@]}').encode()
+    content = b'{"node":"n","models":[' + model.replace(b"@", nothings) + b"]}"
+    assert len(content) <= LARGEST_LIST
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadListError, match="members"):
+            read_shared_list(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 4 * LARGEST_LIST
+
+
+def test_a_large_honest_library_fits() -> None:
+    model = MODEL.model_copy(update={"files": (FILE.model_copy(update={"infohash": "b" * 40}),) * 12})
+    sent = SharedList(node="n", models=(model,) * 1500)
+
+    assert read_shared_list(sent.model_dump_json().encode()) == sent
 
 
 @pytest.mark.parametrize(

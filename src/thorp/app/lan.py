@@ -41,6 +41,7 @@ from thorp.mesh.plan import ALONE, OFF, circle_of
 from thorp.mesh.ports import Shown
 from thorp.mesh.rosters import Rosters
 from thorp.mesh.server import Room, mesh_app
+from thorp.mesh.threads import CallThreads
 from thorp.mesh.types import Around, Turn
 from thorp.models.public_swarm import Lines
 from thorp.net import mdns
@@ -105,8 +106,9 @@ class Lan:
         self.neighbourhood = Neighbourhood(
             ground.key, self.household, self.place, opener(clock), clock=clock, randomness=randomness, met=self._met
         )
+        self.threads = CallThreads()
         self.files = LanFiles(self.present, self.neighbourhood)
-        self.rosters = Rosters(self.household, self.neighbourhood, USUAL_PORT)
+        self.rosters = Rosters(self.household, self.neighbourhood, USUAL_PORT, self.threads)
         self.live = LiveCalls(clock)
         self.sessions = Sessions(self.household, clock, randomness)
         self.library = OwnLibrary(ground.bus)
@@ -259,7 +261,7 @@ def desk_of(lan: Lan, clock: Clock) -> LanDesk:
         household=lan.household,
         invites=lan.invites,
         neighbourhood=lan.neighbourhood,
-        lists=Lists(lan.neighbourhood, lan.index, clock),
+        lists=Lists(lan.neighbourhood, lan.index, clock, lan.threads),
         heard=lan.index,
         voice=lan.announcer,
         place=lan.place,
@@ -267,6 +269,7 @@ def desk_of(lan: Lan, clock: Clock) -> LanDesk:
         notice=lan.notice,
         proves=proves,
         open_door=lan.listener.open_up,
+        threads=lan.threads,
     )
 
 
@@ -294,6 +297,7 @@ class HouseholdService:
         finally:
             waiting.cancel()
             settled.set()
+            self._lan.threads.close()
 
 
 class ShowingService:

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Final
 
 from thorp.base.clock import Clock, Randomness
@@ -17,7 +17,7 @@ from thorp.identity.keys import NodeKey
 from thorp.mesh.household import Household
 from thorp.mesh.joining import Joiner
 from thorp.mesh.ports import Answered, Connection, Incoming, Place
-from thorp.mesh.replies import UNAUTHENTICATED, NotGreetedError, good_body, read_reply
+from thorp.mesh.replies import UNAUTHENTICATED, UNCHANGED, NotGreetedError, good_body, read_reply
 from thorp.net.mesh_line import NeighbourSlowError, NotGivenError, Target, open_line
 from thorp.net.outward_errors import OutwardStoppedError
 from thorp.net.outward_line import Stop
@@ -34,8 +34,8 @@ LARGEST_WORD: Final = 16 * 1024
 LARGEST_HOUSEHOLD: Final = 128 * 1024
 LARGEST_TORRENT: Final = 6 * 1024 * 1024
 SECONDS: Final = 10.0
-LIST_SECONDS: Final = 20.0
-HOUSEHOLD_SECONDS: Final = 15.0  # for connecting, greeting and asking together
+WHOLE_SECONDS: Final = 15.0  # for connecting, greeting and asking together, with everything that is tried twice
+HEARD_AGAIN_AFTER: Final = 30.0  # while bytes come, whoever sends them is told of so often
 MOST_TOKENS: Final = 128
 SPARE: Final = 30.0  # seconds before its end a token is not used any more
 
@@ -64,7 +64,7 @@ class Met:
     mesh_port: int
     swarm_port: int
     version: int  # of the roster it has
-    epoch: int
+    greeted: bool = True  # just now; False: it answered again, and swarm port and version are what it said before
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,20 @@ class Deadline:
 
     clock: Clock
     at: float  # monotonic
+    stop: Stop | None = None  # may come before
+
+    def told(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
 
     def is_set(self) -> bool:
-        return self.clock.monotonic() >= self.at
+        return self.told() or self.clock.monotonic() >= self.at
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
     text: str = field(repr=False)
     until: float  # monotonic
+    met: Met
 
 
 class Tokens:
@@ -98,10 +103,16 @@ class Tokens:
             token = self._tokens.get(node)
             return token.text if token and self._clock.monotonic() < token.until else ""
 
-    def keep(self, node: NodeId, text: str, seconds: float) -> None:
+    def met(self, node: NodeId) -> Met | None:
+        """What the node said when it gave its token, however long ago."""
         with self._lock:
-            self._tokens[node] = _Token(text, self._clock.monotonic() + seconds - SPARE)
-            self._tokens.move_to_end(node)
+            token = self._tokens.get(node)
+            return token.met if token else None
+
+    def keep(self, met: Met, text: str, seconds: float) -> None:
+        with self._lock:
+            self._tokens[met.node] = _Token(text, self._clock.monotonic() + seconds - SPARE, met)
+            self._tokens.move_to_end(met.node)
             while len(self._tokens) > MOST_TOKENS:
                 self._tokens.popitem(last=False)
 
@@ -127,24 +138,17 @@ class Neighbourhood:
     def __post_init__(self) -> None:
         self._tokens = Tokens(self.clock)
 
-    def hello(self, target: Target, stop: Stop | None = None) -> Met:
-        """Greet whoever of the expected is there."""
-        with closing(self.opened(target, stop)) as line:
-            return self._greet(line, target)
-
     def household(self, target: Target) -> HouseholdAnswer:
         """The roster it has, and the secret. Whether to believe them is not judged here."""
-        until = Deadline(self.clock, self.clock.monotonic() + HOUSEHOLD_SECONDS)
-        try:
-            reply = self._asked(target, "/mesh/v1/household", LARGEST_HOUSEHOLD, SECONDS, until)
-        except OutwardStoppedError:
-            who = target.origin.netloc
-            raise NeighbourSlowError(f"`{who}` gave no roster within {HOUSEHOLD_SECONDS:g} s.") from None
-        return read_reply(reply, HouseholdAnswer)
+        return read_reply(self._asked(target, "/mesh/v1/household", LARGEST_HOUSEHOLD, SECONDS), HouseholdAnswer)
 
-    def models(self, target: Target) -> SharedList:
-        """What it shows of its library."""
-        shared = read_shared_list(good_body(self._asked(target, "/mesh/v1/models", LARGEST_LIST, LIST_SECONDS)))
+    def models(self, target: Target, have: str = "", stop: Stop | None = None) -> SharedList | None:
+        """What it shows of its library. None: the list whose digest we `have`, still."""
+        tag = f'"{have}"' if have else ""
+        reply = self._asked(target, "/mesh/v1/models", LARGEST_LIST, WHOLE_SECONDS, stop=stop, tag=tag)
+        if have and reply.status == UNCHANGED:
+            return None
+        shared = read_shared_list(good_body(reply))
         if shared.node not in target.expected:
             raise BadListError("A neighbour sent a list that is not its own; it is not read.")
         return shared
@@ -184,12 +188,32 @@ class Neighbourhood:
             "Are both machines in the same network, and is the other node running?"
         )
 
-    def _asked(self, target: Target, path: str, largest: int, seconds: float, stop: Stop | None = None) -> Answered:
-        """The answer to a member's question. A token that does not hold any more is replaced, once."""
+    def _asked(
+        self, target: Target, path: str, largest: int, seconds: float, *, stop: Stop | None = None, tag: str = ""
+    ) -> Answered:
+        """The answer to a member's question. One deadline holds for everything that it takes."""
+        until = Deadline(self.clock, self.clock.monotonic() + WHOLE_SECONDS, stop)
+
+        def ask(line: Connection, token: str) -> Answered:
+            return line.ask("GET", path, token=token, largest=largest, seconds=seconds, if_none_match=tag)
+
+        try:
+            return self._answered(target, ask, until)
+        except OutwardStoppedError:
+            if until.told():
+                raise
+            who = target.origin.netloc
+            raise NeighbourSlowError(f"`{who}` did not give what it was asked for in {WHOLE_SECONDS:g} s.") from None
+
+    def _answered(self, target: Target, ask: Callable[[Connection, str], Answered], stop: Stop) -> Answered:
+        """A token that does not hold any more is replaced, once."""
         for last in (False, True):
             with closing(self.opened(target, stop)) as line:
-                reply = line.ask("GET", path, token=self._token(line, target), largest=largest, seconds=seconds)
-                if last or reply.status != UNAUTHENTICATED:
+                reply = ask(line, self._token(line, target))
+                if reply.status != UNAUTHENTICATED:
+                    self._heard(line.node, target)
+                    return reply
+                if last:
                     return reply
                 self._tokens.drop(line.node)
         raise NotGreetedError("A neighbour does not keep the session it gave.")
@@ -199,7 +223,12 @@ class Neighbourhood:
         with closing(self.opened(target, stop)) as line:
             token = self._token(line, target)
             with line.read(f"/mesh/v1/files/{sha256}", token=token, first=first, end=end) as incoming:
-                yield incoming
+                yield _Audible(incoming, self.clock, lambda: self._heard(line.node, target))
+
+    def _heard(self, node: NodeId, target: Target) -> None:
+        """It answered a member's question, so it is there as much as if it had been greeted."""
+        if (met := self._tokens.met(node)) is not None:
+            self.met(replace(met, address=target.address, mesh_port=target.port, greeted=False))
 
     def _forget_all_of(self, target: Target) -> None:
         for node in target.expected:
@@ -211,7 +240,7 @@ class Neighbourhood:
             token = self._tokens.of(line.node)
         return token
 
-    def _greet(self, line: Connection, target: Target) -> Met:
+    def _greet(self, line: Connection, target: Target) -> None:
         nonce = read_reply(line.ask("GET", HELLO, largest=LARGEST_WORD, seconds=SECONDS), HelloNonce).nonce
         place = self.place
         request = sign_hello(
@@ -225,7 +254,23 @@ class Neighbourhood:
         body = request.model_dump_json().encode()
         reply = line.ask("POST", HELLO, body=body, largest=LARGEST_WORD, seconds=SECONDS)
         answer = read_reply(reply, HelloAnswer)
-        self._tokens.keep(line.node, answer.token, answer.seconds)
-        met = Met(line.node, target.address, target.port, answer.swarm_port, answer.version, answer.epoch)
+        met = Met(line.node, target.address, target.port, answer.swarm_port, answer.version)
+        self._tokens.keep(met, answer.token, answer.seconds)
         self.met(met)
-        return met
+
+
+class _Audible:
+    """Bytes that come, and say now and then who sends them: one file may take longer than a neighbour counts."""
+
+    def __init__(self, incoming: Incoming, clock: Clock, heard: Callable[[], None]) -> None:
+        self._incoming = incoming
+        self._clock = clock
+        self._heard = heard
+        self._again_at = clock.monotonic()
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = self._incoming.readinto(buffer)
+        if (now := self._clock.monotonic()) >= self._again_at:
+            self._again_at = now + HEARD_AGAIN_AFTER
+            self._heard()
+        return count

@@ -1,6 +1,5 @@
 """What the household offers on the bus: for the owner to look at and decide, and for `models` to find bytes."""
 
-import asyncio
 import base64
 import logging
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from thorp.mesh.household import Household, NotFounderError
 from thorp.mesh.invites import InviteBook
 from thorp.mesh.lists import Lists, target_of
 from thorp.mesh.ports import Heard, Place, Voice
+from thorp.mesh.threads import CallThreads
 from thorp.mesh.types import Neighbour
 from thorp.wire.capabilities.lan import (
     HearingRow,
@@ -85,6 +85,7 @@ class LanDesk:
     notice: Callable[[], str]
     proves: Callable[[bytes, str], bool]  # whether a torrent is one of ours with that infohash
     open_door: Callable[[], Awaitable[None]]  # make sure that the mesh listener answers
+    threads: CallThreads
 
     async def status(self, _call: Call[Nothing]) -> LanStatusAnswer:
         hearing, rows = self.voice.hearing(), self._rows()
@@ -140,7 +141,7 @@ class LanDesk:
                 community=now.community,
                 members=others,
             )
-        signed, lan = await asyncio.to_thread(self.neighbourhood.join, invite)
+        signed, lan = await self.threads.run(self.neighbourhood.join, invite)
         await self.household.enter(signed, lan, invite.node, invite.community)
         roster = self.household.standing.roster
         return LanJoinAnswer(
@@ -167,11 +168,11 @@ class LanDesk:
         wanted = call.input.infohash
         for neighbour in (await self._holders(wanted))[:MOST_TRIED]:
             try:
-                content = await asyncio.to_thread(self.neighbourhood.torrent, target_of(neighbour), wanted)
+                content = await self.threads.run(self.neighbourhood.torrent, target_of(neighbour), wanted)
             except ThorpError as error:
                 log.info("no torrent from %s: %s", neighbour.node, error.message)
                 continue
-            if self.proves(content, wanted):
+            if await self.threads.run(self.proves, content, wanted):
                 return LanTorrent(content=base64.b64encode(content).decode("ascii"), node=neighbour.node)
             log.warning("%s gave a torrent that is not the one it was asked for", neighbour.node)
         raise NobodyHasItError("No neighbour that is here gives the torrent of that infohash.")

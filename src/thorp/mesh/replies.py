@@ -12,6 +12,7 @@ from thorp.wire.strictjson import parse_json
 
 M = TypeVar("M", bound=Message)
 OK: Final = 200
+UNCHANGED: Final = 304
 UNAUTHENTICATED: Final = 401
 NOT_FOUND: Final = 404
 LATER: Final = frozenset({429, 503})

@@ -12,6 +12,7 @@ from thorp.base.tasks import TaskScope
 from thorp.identity.ids import NodeId
 from thorp.mesh.household import Household
 from thorp.mesh.replies import NeighbourRefusedError
+from thorp.mesh.threads import CallThreads
 from thorp.net.mesh_line import Target
 from thorp.wire.announce import LanKey
 from thorp.wire.household import HouseholdAnswer, Roster, bytes_of_text
@@ -49,12 +50,15 @@ class Rosters:
 
     spec = ServiceSpec("rosters", 37)
 
-    def __init__(self, household: Household, asks: Asks, usual_port: int) -> None:
+    def __init__(self, household: Household, asks: Asks, usual_port: int, threads: CallThreads) -> None:
         self._household = household
         self._asks = asks
         self._usual_port = usual_port
+        self._threads = threads
         self._waiting: dict[Place, Lead] = {}
         self._asked: list[Lead] = []  # just now
+        self._claimed: dict[NodeId, int] = {}  # the highest version a member says it has
+        self._hollow: dict[NodeId, int] = {}  # the highest one that nothing came of
         self._wake = asyncio.Event()
         self.notice = ""  # what the owner should know; empty: nothing
 
@@ -64,6 +68,15 @@ class Rosters:
         for place in too_many(self._waiting, self._household.standing.roster.nodes):
             del self._waiting[place]
         self._wake.set()
+
+    def believes(self, node: NodeId, version: int) -> bool:
+        """Whether to ask a member that says in its greeting to have this version; not for a claim that proved hollow."""
+        roster = self._household.standing.roster
+        if node not in roster.nodes or version <= max(roster.version, self._hollow.get(node, 0)):
+            return False
+        self._claimed = {one: claimed for one, claimed in self._claimed.items() if one in roster.nodes}
+        self._claimed[node] = max(version, self._claimed.get(node, 0))
+        return True
 
     async def run(self, life: Life) -> None:
         async with TaskScope("rosters") as scope:
@@ -94,18 +107,29 @@ class Rosters:
         if not expected:
             return False
         try:
-            answer = await asyncio.to_thread(self._asks.household, Target(lead.address, lead.mesh_port, expected))
-            return await self._take(answer)
+            answer = await self._threads.run(self._asks.household, Target(lead.address, lead.mesh_port, expected))
+            new = await self._take(answer)
+            self._judge(lead.node)
+            return new
         except NeighbourRefusedError as error:
             if error.details.get("said") == REMOVED:
                 self.notice = (
                     f"The node at {lead.address} says that the founder removed this node from the household. "
                     "A new invite of the founder lets it in again."
                 )
+            self._judge(lead.node)
             log.info("no roster from %s: %s", lead.address, error.message)
         except ThorpError as error:
             log.info("no roster from %s: %s", lead.address, error.message)
         return False
+
+    def _judge(self, node: NodeId | None) -> None:
+        """What a member claimed to have and did not give, although it answered, it does not have."""
+        roster = self._household.standing.roster
+        claimed = self._claimed.pop(node, 0) if node is not None else 0
+        if node is not None and node in roster.nodes and claimed > roster.version:
+            self._hollow = {one: version for one, version in self._hollow.items() if one in roster.nodes}
+            self._hollow[node] = claimed
 
     async def _take(self, answer: HouseholdAnswer) -> bool:
         new = await self._household.accept_roster(answer.household)

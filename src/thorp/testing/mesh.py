@@ -142,6 +142,8 @@ class FakeLine:
         del seconds
         token = more.get("token")
         headers = {"authorization": f"Bearer {token}"} if token else {}
+        if tag := more.get("if_none_match"):
+            headers["if-none-match"] = tag
         return self._asked(method, path, more.get("body"), headers, largest)
 
     @contextmanager

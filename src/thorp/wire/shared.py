@@ -10,19 +10,19 @@ from typing import Annotated, Final
 from pydantic import Field, ValidationError
 
 from thorp.base.errors import IntegrityError
-from thorp.wire.canonical import NotCanonicalError, canonical_bytes
+from thorp.wire.canonical import LARGEST_WHOLE_NUMBER, canonical_bytes
 from thorp.wire.model import Message
+from thorp.wire.strictjson import BadJsonError, check_shape
 
 MOST_MODELS: Final = 5000
 MOST_FILES: Final = 4096  # of one model
 LARGEST_LIST: Final = 8 * 1024 * 1024  # bytes on the wire
-LARGEST_NUMBER: Final = 2**53 - 1
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Infohash = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 BlobName = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
-Count = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_WHOLE_NUMBER)]
 Word = Annotated[str, Field(max_length=255)]
 Node = Annotated[str, Field(max_length=128)]
 
@@ -67,25 +67,25 @@ class SharedList(Message):
     models: Annotated[tuple[SharedModel, ...], Field(max_length=MOST_MODELS)]
 
 
+def list_bytes(models: Sequence[SharedModel]) -> bytes:
+    """The canonical bytes of a list of models, in the order it has."""
+    return canonical_bytes([one.model_dump(mode="json") for one in models])
+
+
 def list_digest(models: Sequence[SharedModel]) -> str:
     """The SHA-256 of a list of models, in the order it has."""
-    return hashlib.sha256(canonical_bytes([one.model_dump(mode="json") for one in models])).hexdigest()
+    return hashlib.sha256(list_bytes(models)).hexdigest()
 
 
 def read_shared_list(content: bytes) -> SharedList:
-    """A list as a neighbour sent it; fails with a BadListError."""
+    """A list as a neighbour sent it; fails with a BadListError. Measured before any of it is built."""
     if len(content) > LARGEST_LIST:
         raise BadListError(f"A neighbour sent a list of more than {LARGEST_LIST} bytes; it is not read.")
     try:
+        check_shape(content)
         return SharedList.model_validate_json(content)
+    except BadJsonError as error:
+        raise BadListError(f"A neighbour sent a list of models that is not read. {error.message}") from None
     except ValidationError as error:
         where = ".".join(map(str, error.errors(include_input=False, include_url=False)[0]["loc"]))
         raise BadListError(f"A neighbour sent a list of models that is none (at `{where[:120]}`).") from None
-
-
-def digest_matches(models: Sequence[SharedModel], digest: str) -> bool:
-    """Whether these are the models that a digest stands for."""
-    try:
-        return list_digest(models) == digest
-    except NotCanonicalError:
-        return False

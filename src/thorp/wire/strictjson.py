@@ -60,6 +60,11 @@ def parse_json(body: bytes) -> object:
     return value
 
 
+def check_shape(body: bytes) -> None:
+    """Return if a reader may build these bytes: they spell neither too many members nor too deep a nest."""
+    _refuse_outsized(_measure(body))
+
+
 def _measure(body: bytes) -> _Shape:
     """Escapes go first, so that every quote left opens or closes a string."""
     bare = body.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in body else body
