@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,7 +20,7 @@ from thorp.mesh.index import Index
 from thorp.mesh.index_types import Circle, Ports, Showing
 from thorp.mesh.types import Around
 from thorp.net.interfaces import Nic
-from thorp.net.udp import LanSocket, Sent
+from thorp.net.udp import Arrived, LanSocket, Sent, Way
 from thorp.testing.clock import FakeRandomness
 from thorp.wire.announce import Head, Refusal
 
@@ -83,7 +83,8 @@ class Watched(Index):
 class Spoken(LanSocket):
     """Can be waited for when it has spoken."""
 
-    def send(self, datagram: bytes, *, broadcast: bool) -> tuple[Sent, ...]:
+    def send(self, datagram: bytes, *, broadcast: Collection[tuple[str, str]]) -> tuple[Sent, ...]:
+        self.wide = set(broadcast)
         self.spoke.set()
         return super().send(datagram, broadcast=broadcast)
 
@@ -221,6 +222,30 @@ def test_E61_where_multicast_is_blocked_broadcast_is_the_second_shot_and_the_own
     run(meet())
 
 
+def test_E61_on_a_network_where_multicast_works_nobody_is_spoken_to_by_broadcast_because_of_another(run) -> None:
+    async def wait() -> None:
+        deaf, hearing = Nic("lo", "127.0.0.1", 8, EVERYBODY), Nic("lo2", "127.0.0.3", 8, EVERYBODY)
+        one = Node(ME, free_port(), nics=(deaf, hearing))
+        await one.announcer._listens()
+        one.announcer._mark(Arrived(b"", "127.0.0.2", Way.GROUP, "lo2"), own=False)
+        await one.announcer._announce()
+        assert one.lan.wide == {("lo", "127.0.0.1")}
+        one.lan.close()
+
+    run(wait())
+
+
+def test_turned_off_between_two_steps_nothing_is_said(run) -> None:
+    async def wait() -> None:
+        one = Node(ME, free_port())
+        one.circle = Circle({}, 0)
+        await one.announcer._announce()
+        assert not one.spoke.is_set()
+        one.lan.close()
+
+    run(wait())
+
+
 def test_E61_no_network_at_all_is_a_state(run) -> None:
     async def wait() -> None:
         one = Node(ME, free_port())
@@ -328,7 +353,8 @@ def test_another_secret_is_another_household(run) -> None:
 def test_what_cannot_go_on_is_told_to_who_keeps_it_alive(run) -> None:
     async def fall() -> None:
         one = Node(ME, free_port(), randomness=FakeRandomness())
-        one.circle = Circle({}, 1, {ME.node_id: "a", ATTIC.node_id: "b"})
+        nowhere: dict[str, Ports] = {}
+        one.announcer.around = replace(one.announcer.around, ports=lambda: nowhere["no port"])
         with pytest.raises(KeyError):
             await one.announcer.run(one.life)
         assert not one.lan.is_open

@@ -52,10 +52,10 @@ def test_numbers_grow_whatever_the_clock_does(last: int, unix_ms: int) -> None:
 def test_E61_broadcast_is_used_as_long_as_no_member_is_heard_through_the_group() -> None:
     heard = replace(SENT, group=1000.0)
 
-    assert plan.broadcasts(TWO, [SENT], 1000.0)
-    assert not plan.broadcasts(TWO, [SENT, heard], 1079.0)
-    assert plan.broadcasts(TWO, [SENT, heard], 1081.0)
-    assert not plan.broadcasts(ONE, [SENT], 1000.0)
+    assert plan.broadcasts(TWO, SENT, 1000.0)
+    assert not plan.broadcasts(TWO, heard, 1079.0)
+    assert plan.broadcasts(TWO, heard, 1081.0)
+    assert not plan.broadcasts(ONE, SENT, 1000.0)
 
 
 def test_being_heard_through_the_group_needs_no_reason() -> None:

@@ -109,8 +109,8 @@ class Announcer:
                 await asyncio.wait_for(self._poked.wait(), min(due, look_again) - now)
 
     async def _announce(self) -> None:
-        if await self._listens():
-            self._send(await self._sealed())
+        if await self._listens() and (datagram := await self._sealed()) is not None:
+            self._send(datagram)
 
     async def _listens(self) -> bool:
         """Be where others are heard, on the interfaces there are now; false where there is nothing to hear or speak."""
@@ -144,12 +144,18 @@ class Announcer:
         self.air.keep({one.address for one in self.index.around().neighbours})
         return True
 
-    async def _sealed(self) -> bytes:
-        """The next packet. Its number is on disk before it goes out, so that it is never used twice."""
+    async def _sealed(self) -> bytes | None:
+        """The next packet. Its number is on disk before it goes out, so that it is never used twice.
+
+        None: meanwhile there is nobody any more to whom it could be sealed.
+        """
         seq = plan.next_seq(self.index.last_seq(self.index.me), int(self.clock.wall() * 1000))
         self.index.note_seq(self.index.me, seq)
         await self._store()
         circle, ports = self.around.circle(), self.around.ports()
+        lan = circle.keys.get(circle.epoch)
+        if lan is None:
+            return None
         shown = Showing() if circle.is_alone else self.around.shown()
         announcement = Announcement(
             node=self.index.me,
@@ -163,11 +169,12 @@ class Announcer:
             count=shown.count,
             heads=shown.heads,
         )
-        return seal(announcement, self.key, circle.keys[circle.epoch], self.randomness.bytes(NONCE_BYTES))
+        return seal(announcement, self.key, lan, self.randomness.bytes(NONCE_BYTES))
 
     def _send(self, datagram: bytes) -> None:
         now = self.clock.monotonic()
-        wide = plan.broadcasts(self.around.circle(), tuple(self._marks.values()), now)
+        circle = self.around.circle()
+        wide = {key for key, marks in self._marks.items() if plan.broadcasts(circle, marks, now)}
         for sent in self.air.send(datagram, broadcast=wide):
             key = (sent.nic, sent.address)
             self._marks[key] = replace(self._marks[key], sent=now, broadcast=bool(sent.broadcast), error=sent.error)

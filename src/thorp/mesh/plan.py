@@ -53,17 +53,14 @@ def is_recent(at: float | None, now: float) -> bool:
     return at is not None and now - at <= 2 * LONGEST_PAUSE
 
 
-def broadcasts(circle: Circle, marks: Sequence[NicMarks], now: float) -> bool:
-    """Whether to speak to everybody as well: as long as no member is heard through the group."""
-    return not circle.is_alone and not any(is_recent(one.group, now) for one in marks)
+def broadcasts(circle: Circle, marks: NicMarks, now: float) -> bool:
+    """Whether to speak to everybody on an interface as well: as long as no member is heard there through the group."""
+    return not circle.is_alone and not is_recent(marks.group, now)
 
 
 def circle_of(standing: Standing, now: float) -> Circle:
     """Whom to believe, as the household stands at this moment."""
-    keys = {standing.lan.epoch: standing.lan}
-    if standing.before is not None and now < standing.before_until:
-        keys[standing.before.epoch] = standing.before
-    return Circle(keys, standing.lan.epoch, standing.names, standing.roster.removed)
+    return Circle(standing.keys(now), standing.lan.epoch, standing.names, standing.roster.removed)
 
 
 def hearing(circle: Circle, marks: Sequence[NicMarks], by: Collection[By], now: float) -> Hearing:

@@ -168,11 +168,11 @@ class LanSocket:
         """Addresses whose datagrams are never crowded out by those of others."""
         self._gate.keep(known, self._clock.monotonic())
 
-    def send(self, datagram: bytes, *, broadcast: bool) -> tuple[Sent, ...]:
-        """To the group on each interface, and where asked for to everybody on it."""
-        return tuple(self._send(nic, datagram, broadcast) for nic in self._nics)
+    def send(self, datagram: bytes, *, broadcast: Collection[tuple[str, str]]) -> tuple[Sent, ...]:
+        """To the group on each interface, and on those named here (by name and address) to everybody as well."""
+        return tuple(self._send(nic, datagram, broadcast=(nic.name, nic.address) in broadcast) for nic in self._nics)
 
-    def _send(self, nic: Nic, datagram: bytes, broadcast: bool) -> Sent:
+    def _send(self, nic: Nic, datagram: bytes, *, broadcast: bool) -> Sent:
         errors: list[str] = []
         group = self._shot(nic, datagram, self._group, errors)
         wide = self._shot(nic, datagram, nic.broadcast, errors) if broadcast and nic.broadcast else None
