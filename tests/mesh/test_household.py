@@ -53,7 +53,7 @@ def test_every_node_begins_as_founder_of_a_household_of_one() -> None:
     assert household.is_alone
     assert household.is_member(A.node_id)
     assert shelf.kept == Kept(household.standing.signed, household.lan)
-    assert household.keys() == {1: household.lan}
+    assert household.standing.keys(0.0) == {1: household.lan}
 
 
 def test_before_it_began_it_says_so() -> None:
@@ -144,12 +144,12 @@ def test_the_secret_before_is_accepted_for_ten_minutes_by_monotonic_time() -> No
     old = founder.lan
     asyncio.run(founder.remove(B.node_id))
 
-    assert founder.keys() == {1: old, 2: founder.lan}
+    assert founder.standing.keys(clock.monotonic()) == {1: old, 2: founder.lan}
     clock.set_wall(0)
     clock.advance(GRACE_SECONDS - 1)
-    assert set(founder.keys()) == {1, 2}
+    assert set(founder.standing.keys(clock.monotonic())) == {1, 2}
     clock.advance(1)
-    assert founder.keys() == {2: founder.lan}
+    assert founder.standing.keys(clock.monotonic()) == {2: founder.lan}
 
 
 def test_E67_the_removed_node_begins_anew_when_it_learns_of_it() -> None:

@@ -62,9 +62,8 @@ def asked() -> Asked:
 
 def made(asked: Asked, *neighbours: Neighbour, clock: FakeClock | None = None) -> tuple[Lists, FakeHeard]:
     heard = FakeHeard(neighbours)
-    return Lists(
-        asked, heard, clock or FakeClock(), CallThreads(), patience=PATIENCE if not asked.stuck else 0.2
-    ), heard
+    patience = 0.2 if asked.stuck else PATIENCE
+    return Lists(asked, heard, clock or FakeClock(), CallThreads(), patience=patience), heard
 
 
 def every(lists: Lists) -> dict[str, int]:

@@ -33,7 +33,7 @@ HELLO: Final = "/mesh/v1/hello"
 LARGEST_WORD: Final = 16 * 1024
 LARGEST_HOUSEHOLD: Final = 128 * 1024
 LARGEST_TORRENT: Final = 6 * 1024 * 1024
-SECONDS: Final = 10.0
+GREETING_SECONDS: Final = 10.0
 WHOLE_SECONDS: Final = 15.0  # for connecting, greeting and asking together, with everything that is tried twice
 HEARD_AGAIN_AFTER: Final = 30.0  # while bytes come, whoever sends them is told of so often
 MOST_TOKENS: Final = 128
@@ -140,12 +140,12 @@ class Neighbourhood:
 
     def household(self, target: Target) -> HouseholdAnswer:
         """The roster it has, and the secret. Whether to believe them is not judged here."""
-        return read_reply(self._asked(target, "/mesh/v1/household", LARGEST_HOUSEHOLD, SECONDS), HouseholdAnswer)
+        return read_reply(self._asked(target, "/mesh/v1/household", LARGEST_HOUSEHOLD), HouseholdAnswer)
 
     def models(self, target: Target, have: str = "", stop: Stop | None = None) -> SharedList | None:
         """What it shows of its library. None: the list whose digest we `have`, still."""
         tag = f'"{have}"' if have else ""
-        reply = self._asked(target, "/mesh/v1/models", LARGEST_LIST, WHOLE_SECONDS, stop=stop, tag=tag)
+        reply = self._asked(target, "/mesh/v1/models", LARGEST_LIST, stop=stop, tag=tag)
         if have and reply.status == UNCHANGED:
             return None
         shared = read_shared_list(good_body(reply))
@@ -155,7 +155,7 @@ class Neighbourhood:
 
     def torrent(self, target: Target, infohash: str) -> bytes:
         """The bytes of a `.torrent`, unproven."""
-        return good_body(self._asked(target, f"/mesh/v1/torrents/{infohash}", LARGEST_TORRENT, SECONDS))
+        return good_body(self._asked(target, f"/mesh/v1/torrents/{infohash}", LARGEST_TORRENT))
 
     @contextmanager
     def file(self, target: Target, sha256: str, first: int, end: int, stop: Stop | None = None) -> Generator[Incoming]:
@@ -188,14 +188,12 @@ class Neighbourhood:
             "Are both machines in the same network, and is the other node running?"
         )
 
-    def _asked(
-        self, target: Target, path: str, largest: int, seconds: float, *, stop: Stop | None = None, tag: str = ""
-    ) -> Answered:
+    def _asked(self, target: Target, path: str, largest: int, *, stop: Stop | None = None, tag: str = "") -> Answered:
         """The answer to a member's question. One deadline holds for everything that it takes."""
         until = Deadline(self.clock, self.clock.monotonic() + WHOLE_SECONDS, stop)
 
         def ask(line: Connection, token: str) -> Answered:
-            return line.ask("GET", path, token=token, largest=largest, seconds=seconds, if_none_match=tag)
+            return line.ask("GET", path, token=token, largest=largest, seconds=WHOLE_SECONDS, if_none_match=tag)
 
         try:
             return self._answered(target, ask, until)
@@ -241,7 +239,7 @@ class Neighbourhood:
         return token
 
     def _greet(self, line: Connection, target: Target) -> None:
-        nonce = read_reply(line.ask("GET", HELLO, largest=LARGEST_WORD, seconds=SECONDS), HelloNonce).nonce
+        nonce = read_reply(line.ask("GET", HELLO, largest=LARGEST_WORD, seconds=GREETING_SECONDS), HelloNonce).nonce
         place = self.place
         request = sign_hello(
             self.key,
@@ -252,7 +250,7 @@ class Neighbourhood:
             swarm_port=place.swarm_port(),
         )
         body = request.model_dump_json().encode()
-        reply = line.ask("POST", HELLO, body=body, largest=LARGEST_WORD, seconds=SECONDS)
+        reply = line.ask("POST", HELLO, body=body, largest=LARGEST_WORD, seconds=GREETING_SECONDS)
         answer = read_reply(reply, HelloAnswer)
         met = Met(line.node, target.address, target.port, answer.swarm_port, answer.version)
         self._tokens.keep(met, answer.token, answer.seconds)

@@ -5,7 +5,7 @@ newest roster that the founder signed, from whoever has it. A roster never goes 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -125,14 +125,6 @@ class Household:
     def lan(self) -> LanKey:
         """The secret to seal with."""
         return self.standing.lan
-
-    def keys(self) -> Mapping[int, LanKey]:
-        """Every secret that opens a packet now, by epoch."""
-        now = self.standing
-        keys = {now.lan.epoch: now.lan}
-        if now.before is not None and self._clock.monotonic() < now.before_until:
-            keys.setdefault(now.before.epoch, now.before)
-        return keys
 
     def is_member(self, node: str) -> bool:
         return node in self.standing.names

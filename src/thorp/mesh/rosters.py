@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from thorp.base.errors import ThorpError
+from thorp.base.errors import IntegrityError, ThorpError
 from thorp.base.service import Life, ServiceSpec
 from thorp.base.tasks import TaskScope
 from thorp.identity.ids import NodeId
@@ -70,7 +70,7 @@ class Rosters:
         self._wake.set()
 
     def believes(self, node: NodeId, version: int) -> bool:
-        """Whether to ask a member that says in its greeting to have this version; not for a claim that proved hollow."""
+        """Whether to ask a member for the version it says it has; not again for one that it did not give."""
         roster = self._household.standing.roster
         if node not in roster.nodes or version <= max(roster.version, self._hollow.get(node, 0)):
             return False
@@ -108,9 +108,7 @@ class Rosters:
             return False
         try:
             answer = await self._threads.run(self._asks.household, Target(lead.address, lead.mesh_port, expected))
-            new = await self._take(answer)
-            self._judge(lead.node)
-            return new
+            return await self._take(lead, answer)
         except NeighbourRefusedError as error:
             if error.details.get("said") == REMOVED:
                 self.notice = (
@@ -120,6 +118,8 @@ class Rosters:
             self._judge(lead.node)
             log.info("no roster from %s: %s", lead.address, error.message)
         except ThorpError as error:
+            if isinstance(error, IntegrityError):  # what it gave is worth nothing
+                self._judge(lead.node)
             log.info("no roster from %s: %s", lead.address, error.message)
         return False
 
@@ -131,11 +131,12 @@ class Rosters:
             self._hollow = {one: version for one, version in self._hollow.items() if one in roster.nodes}
             self._hollow[node] = claimed
 
-    async def _take(self, answer: HouseholdAnswer) -> bool:
+    async def _take(self, lead: Lead, answer: HouseholdAnswer) -> bool:
         new = await self._household.accept_roster(answer.household)
         if answer.epoch is not None and answer.secret is not None:
             new = await self._household.accept_secret(LanKey(answer.epoch, bytes_of_text(answer.secret))) or new
         self.notice = ""
+        self._judge(lead.node)
         return new
 
 

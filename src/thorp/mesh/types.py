@@ -12,7 +12,6 @@ By = Literal["packet", "call", "mdns"]
 
 OPEN_SECONDS: Final = 180.0  # how long a neighbour counts as here after it was heard
 GRACE_SECONDS: Final = 600.0  # how long the secret before this one is still accepted
-MOST_MEMBERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,13 @@ class Standing:
     def is_current(self) -> bool:
         """Whether the secret is that of the roster; otherwise a neighbour has to be asked for it."""
         return secret_digest(self.lan) == self.roster.lan
+
+    def keys(self, now: float) -> Mapping[int, LanKey]:
+        """Every secret that opens a packet now, by epoch. Of two of the same epoch the present one counts."""
+        keys = {self.lan.epoch: self.lan}
+        if self.before is not None and now < self.before_until:
+            keys.setdefault(self.before.epoch, self.before)
+        return keys
 
 
 @dataclass(frozen=True, slots=True)
