@@ -17,7 +17,6 @@ from thorp.app.lan import (
     HouseholdService,
     Lan,
     LanGround,
-    MdnsService,
     followed,
     proves,
     showing_of,
@@ -37,7 +36,6 @@ from thorp.mesh.ports import Shown
 from thorp.mesh.settings import LanSettings
 from thorp.models.settings import SharingSettings, TransferSettings
 from thorp.net.interfaces import Nic
-from thorp.net.mdns import NoMdnsError
 from thorp.net.mesh_line import NotThisNodeError, Target, open_line
 from thorp.net.settings import LocalSettings, MeshSettings
 from thorp.node.settings import NodeSettings
@@ -333,52 +331,48 @@ def test_the_engine_ends_and_comes_back_with_the_setting(world: World) -> None:
     asyncio.run(story())
 
 
-# mDNS
+# Turned off
 
 
-@dataclass(eq=False)
-class FakeMdns:
-    """Remembers what it showed, and fails when it shall."""
-
-    told: list[str] = field(default_factory=list[str])
-    fails: bool = False
-
-    async def update(self, _service: object, nics: tuple[Nic, ...]) -> None:
-        if self.fails:
-            self.told.append("failed")
-            raise NoMdnsError("the interface is down")
-        self.told.append(f"shown at {nics[0].address}")
-
-    async def stop(self) -> None:
-        self.told.append("stopped")
-
-
-def test_E60_after_an_interface_was_down_the_node_shows_itself_again(world: World) -> None:
-    async def story() -> list[str]:
-        lan, service, fake = world.lan, MdnsService(world.lan, world.ground), FakeMdns()
-        service._mdns = fake  # pyright: ignore[reportPrivateUsage]
-        look = service._look  # pyright: ignore[reportPrivateUsage]
-        up, down = Nic("lo", HERE, 8, ""), Nic("lo", "127.0.0.7", 8, "")
-        async with world.living(lan.listener):
-            lan.present.nics = (up,)
-            await look()
+def test_before_the_household_is_known_and_while_it_is_turned_off_nobody_is_believed(world: World) -> None:
+    async def story() -> None:
+        lan = world.lan
+        assert (lan.circle().is_alone, lan.index.sweep() > 0) == (True, True), "not begun"
+        async with world.living():
             await lan.household.add_member(OTHER.node_id, "mia")
-            lan.listener.poke()
-            await until(lambda: lan.listener.port)
-            await look()
-            await look()
-            lan.present.nics, fake.fails = (down,), True
-            await look()
-            assert service.why == "the interface is down"
-            lan.present.nics, fake.fails = (up,), False
-            await look()
-            assert service.why == ""
-            await lan.household.remove(OTHER.node_id)
-            await look()
-        return fake.told
+            lan.index.note_call(OTHER.node_id, "127.0.0.9", swarm_port=7, mesh_port=8)
+            before, world.settings = world.settings, replace(world.settings, lan=LanSettings(enabled=False))
+            await lan.apply(before, world.settings)
+            lan.index.note_call(OTHER.node_id, "127.0.0.9", swarm_port=7, mesh_port=8)
+            assert lan.index.around().neighbours == ()
 
-    shown = f"shown at {HERE}"
-    assert asyncio.run(story()) == ["stopped", shown, "failed", shown, "stopped"], "alone it is not shown"
+    asyncio.run(story())
+
+
+def test_an_invite_of_a_household_this_node_left_keeps_no_door_open(world: World) -> None:
+    async def story() -> None:
+        lan = world.lan
+        async with world.living():
+            lan.invites.make("0" * 32, ("127.0.0.1:1",))
+            assert not lan.is_met()
+            lan.invites.make(lan.household.community, ("127.0.0.1:1",))
+            assert lan.is_met()
+
+    asyncio.run(story())
+
+
+def test_E67_a_member_that_claims_what_it_does_not_have_is_not_asked_without_end(world: World) -> None:
+    async def story() -> None:
+        lan = world.lan
+        async with world.living():
+            await lan.household.add_member(OTHER.node_id, "mia")
+            for claim in range(100):
+                lan._met_here(met(2**50 + claim))  # pyright: ignore[reportPrivateUsage]
+                wanted = lan.rosters._waiting  # pyright: ignore[reportPrivateUsage]
+                assert len(wanted) == (claim == 0)
+                wanted.clear()
+
+    asyncio.run(story())
 
 
 # Torrents of neighbours

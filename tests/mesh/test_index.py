@@ -276,7 +276,7 @@ def test_E59_members_numbers_and_sightings_are_bounded(house: House) -> None:
     house.index.note_seq(ME.node_id, 1)
     for number in range(1000):
         house.index.note_seq(f"ed25519:{number}", number)
-        house.index.note_sighting([f"10.1.{number // 250}.{number % 250}"], 7080, ours=True)
+        house.index.note_sighting([f"10.1.{number // 250}.{number % 250}"], 7080, LAN.tag)
 
     assert len(house.here) == MOST_MEMBERS
     assert house.index.refused() == {"full": len(many) - MOST_MEMBERS}
@@ -308,6 +308,71 @@ def test_a_call_keeps_what_a_packet_said_and_prolongs_it(house: House) -> None:
     assert house.index.around().neighbours[0].by == "call"
 
 
+def test_what_packets_said_of_models_does_not_outlive_them(house: House) -> None:
+    head = Head("m", "a1" * 20, None, "c3" * 32, 9)
+    house.hear(packet(heads=(head,)))
+    for _ in range(3):
+        house.clock.advance(100)
+        house.index.note_call(ATTIC.node_id, "10.0.0.2")
+
+    [found] = house.index.around().neighbours
+    assert (found.list_digest, found.count, found.heads, found.by) == ("", 0, (), "call")
+
+
+def test_ports_of_an_old_session_do_not_take_the_place_of_newer_ones(house: House) -> None:
+    house.index.note_call(ATTIC.node_id, "10.0.0.2", swarm_port=1, mesh_port=2)
+    house.hear(packet())
+    house.index.note_call(ATTIC.node_id, "10.0.0.2", swarm_port=1, mesh_port=2, greeted=False)
+
+    [found] = house.index.around().neighbours
+    assert (found.swarm_port, found.mesh_port) == (42690, 7080)
+    house.index.note_call(BARN.node_id, "10.0.0.3", swarm_port=1, mesh_port=2, greeted=False)
+    [barn] = [one for one in house.index.around().neighbours if one.node == BARN.node_id]
+    assert (barn.swarm_port, barn.mesh_port) == (1, 2), "who comes back with an old session says where it is"
+
+
+def test_E59_a_new_member_becomes_known_whatever_others_send(house: House) -> None:
+    for number in range(50):
+        house.hear(packet(lan=NEXT), f"10.1.0.{number}")
+    house.hear(packet(lan=NEXT), "10.0.0.2")
+    house.asked.clear()
+    house.hear(packet(STRANGER))
+
+    assert house.asked == [("10.0.0.2", 7080, STRANGER.node_id)]
+
+
+def test_E67_a_neighbour_that_claims_something_newer_is_asked_every_few_seconds_at_most(house: House) -> None:
+    house.index.ask_neighbour(ATTIC.node_id, "10.0.0.2", 7080)
+    assert house.asked == []
+    house.index.note_call(ATTIC.node_id, "10.0.0.2", mesh_port=7080)
+    for _ in range(100):
+        house.index.ask_neighbour(ATTIC.node_id, "10.0.0.2", 7080)
+    assert len(house.asked) == 1
+    house.clock.advance(MEMBER_AGAIN_AFTER)
+    house.index.ask_neighbour(ATTIC.node_id, "10.0.0.2", 7080)
+    assert len(house.asked) == 2
+
+
+def test_E61_a_neighbour_that_mdns_alone_shows_is_called_before_its_time_is_over(house: House) -> None:
+    house.index.note_call(ATTIC.node_id, "10.0.0.2", mesh_port=7080)
+    for _ in range(30):
+        house.clock.advance(20)
+        house.index.note_sighting(["10.9.0.2", "10.0.0.2"], 7080, LAN.tag)
+        if house.asked:
+            assert house.asked.pop() == ("10.0.0.2", 7080, ATTIC.node_id)
+            house.index.note_call(ATTIC.node_id, "10.0.0.2", mesh_port=7080, greeted=False)
+        assert house.here == [ATTIC.node_id]
+
+
+def test_E67_a_neighbour_that_shows_another_tag_is_asked_for_the_roster(house: House) -> None:
+    house.index.note_call(ATTIC.node_id, "10.0.0.2", mesh_port=7080)
+    house.index.note_sighting(["10.0.0.2"], 7080, LAN.tag)
+    assert house.asked == []
+    house.index.note_sighting(["10.0.0.2"], 7080, NEXT.tag)
+
+    assert house.asked == [("10.0.0.2", 7080, ATTIC.node_id)]
+
+
 def test_calls_of_strangers_removed_ones_and_oneself_count_for_nothing(house: House) -> None:
     house.circle = circle(ME, ATTIC, removed=(ATTIC.node_id,))
     for node in (ATTIC, STRANGER, ME):
@@ -317,7 +382,7 @@ def test_calls_of_strangers_removed_ones_and_oneself_count_for_nothing(house: Ho
 
 
 def test_E61_what_mdns_shows_proves_nothing_and_is_called(house: House) -> None:
-    house.index.note_sighting(["10.0.0.2"], 7080, ours=True)
+    house.index.note_sighting(["10.0.0.2"], 7080, LAN.tag)
     assert house.here == []
     assert house.asked == [("10.0.0.2", 7080, None)]
 
@@ -327,26 +392,26 @@ def test_E61_what_mdns_shows_proves_nothing_and_is_called(house: House) -> None:
 
 def test_sightings_are_not_called_again_and_again(house: House) -> None:
     for _ in range(10):
-        house.index.note_sighting(["10.0.0.2"], 7080, ours=True)
-        house.index.note_sighting(["10.0.0.3"], 7080, ours=False)
+        house.index.note_sighting(["10.0.0.2"], 7080, LAN.tag)
+        house.index.note_sighting(["10.0.0.3"], 7080, "f" * 16)
     assert len(house.asked) == 2
 
     house.clock.advance(61)
-    house.index.note_sighting(["10.0.0.2"], 7080, ours=True)
-    house.index.note_sighting(["10.0.0.3"], 7080, ours=False)
+    house.index.note_sighting(["10.0.0.2"], 7080, LAN.tag)
+    house.index.note_sighting(["10.0.0.3"], 7080, "f" * 16)
     assert len(house.asked) == 3
 
 
 def test_a_neighbour_that_packets_come_from_is_not_called_for_being_seen(house: House) -> None:
     house.hear(packet())
-    house.index.note_sighting(["10.0.0.2"], 7080, ours=True)
+    house.index.note_sighting(["10.0.0.2"], 7080, LAN.tag)
 
     assert house.asked == []
 
 
 def test_a_household_of_one_calls_nobody(house: House) -> None:
     house.circle = circle(ME)
-    house.index.note_sighting(["10.0.0.2"], 7080, ours=True)
+    house.index.note_sighting(["10.0.0.2"], 7080, LAN.tag)
     house.hear(packet(lan=NEXT))
 
     assert house.asked == []

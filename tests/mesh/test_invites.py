@@ -176,6 +176,15 @@ def test_56_an_invite_of_a_household_this_node_left_is_refused() -> None:
         door.book.prove(door.shown(ANN), ELSEWHERE)
 
 
+def test_56_an_invite_of_a_household_this_node_left_waits_for_nobody_and_takes_no_room() -> None:
+    door = Door()
+    assert door.book.is_waiting(HOME)
+    assert not door.book.is_waiting(ELSEWHERE)
+    for _ in range(MOST_INVITES):
+        door.book.make(ELSEWHERE, ("10.0.0.1:1",))
+    assert door.book.is_waiting(ELSEWHERE)
+
+
 def test_challenges_are_bounded() -> None:
     door = Door()
     first = door.shown(ANN)

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from thorp import __version__
 from thorp.access.live import LiveCalls
 from thorp.app.household_files import HouseholdFiles, SeqFile
 from thorp.app.lan_engine import EngineService
 from thorp.app.lan_listener import MeshListenerService
+from thorp.app.lan_mdns import MdnsService, Scene
 from thorp.app.lan_place import SETTLES, Asking, LanFiles, NodePlace, Present
 from thorp.app.lan_tracker import House, TrackerService
 from thorp.app.library_changes import each_library_change
@@ -44,8 +44,6 @@ from thorp.mesh.server import Room, mesh_app
 from thorp.mesh.threads import CallThreads
 from thorp.mesh.types import Around, Turn
 from thorp.models.public_swarm import Lines
-from thorp.net import mdns
-from thorp.net.mdns import Mdns, NoMdnsError, Sighting
 from thorp.net.udp import LanSocket
 from thorp.node.types import listener_row
 from thorp.swarm.torrents import parse_torrent
@@ -57,10 +55,10 @@ from thorp.wire.changes import Change
 log = logging.getLogger(__name__)
 HOUSEHOLD: Final = 12
 SHOWING: Final = 33
-MDNS: Final = 38
 USUAL_PORT: Final = 7080
-LOOK_AGAIN: Final = 20.0  # seconds between two looks at what mDNS should say, when nothing else happens
+LOOK_AGAIN: Final = 20.0  # seconds until the next try to say what this node shows
 TWO: Final = 2  # heads in a packet
+NOBODY: Final = Circle({}, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +111,7 @@ class Lan:
         self.sessions = Sessions(self.household, clock, randomness)
         self.library = OwnLibrary(ground.bus)
         self.tracker = TrackerService(house_of(self, ground))
+        self.mdns = mdns_of(self, ground)
         self._app = mesh_app(room_of(self, clock))
         self._desk = desk_of(self, clock)
         self.household.watch(self._turned)
@@ -123,7 +122,8 @@ class Lan:
 
     def is_met(self) -> bool:
         """Whether another node may have a reason to call: a member, or somebody with an invite."""
-        return self.has_company() or self.invites.is_waiting()
+        household = self.household
+        return self.has_company() or (household.is_begun and self.invites.is_waiting(household.community))
 
     def silent(self) -> str:
         """Why nothing is sent to the network; empty: it is."""
@@ -134,7 +134,9 @@ class Lan:
         return ALONE if self.household.is_alone else ""
 
     def circle(self) -> Circle:
-        """Whom to believe now."""
+        """Whom to believe now: nobody before the household is known, and while meeting neighbours is turned off."""
+        if not self.household.is_begun or not self._ground.settings().lan.enabled:
+            return NOBODY
         return circle_of(self.household.standing, self._ground.clock.monotonic())
 
     def rows(self) -> tuple[ListenerRow, ...]:
@@ -154,7 +156,7 @@ class Lan:
             self.announcer,
             self.rosters,
             self.tracker,
-            MdnsService(self, self._ground),
+            self.mdns,
         )
 
     async def apply(self, old: Settings, new: Settings, /) -> None:
@@ -212,9 +214,11 @@ class Lan:
                 loop.call_soon_threadsafe(self._met_here, met)
 
     def _met_here(self, met: Met) -> None:
-        self.index.note_call(met.node, met.address, swarm_port=met.swarm_port, mesh_port=met.mesh_port)
-        if met.version > self.household.standing.roster.version:
-            self.rosters.wants(met.address, met.mesh_port, met.node)
+        self.index.note_call(
+            met.node, met.address, swarm_port=met.swarm_port, mesh_port=met.mesh_port, greeted=met.greeted
+        )
+        if self.rosters.believes(met.node, met.version):
+            self.index.ask_neighbour(met.node, met.address, met.mesh_port)
 
 
 def announcer_of(lan: Lan, ground: LanGround) -> Announcer:
@@ -228,6 +232,23 @@ def announcer_of(lan: Lan, ground: LanGround) -> Announcer:
         seqs=SeqFile(ground.paths.heard),
     )
     return Announcer(ground.key, lan.index, LanSocket(clock), around, clock=clock, randomness=ground.randomness)
+
+
+def mdns_of(lan: Lan, ground: LanGround) -> MdnsService:
+    service = MdnsService(
+        Scene(
+            wanted=lambda: ground.settings().lan.enabled and lan.has_company(),
+            nics=lambda: lan.present.nics or lan.place.nics(),
+            tag=lambda: lan.household.lan.tag,
+            ports=lambda: Ports(lan.engines.port(), lan.listener.port),
+            addresses=lambda: {one.address for one in lan.index.around().neighbours},
+            sighted=lan.index.note_sighting,
+        ),
+        ground.clock,
+        ground.randomness,
+    )
+    lan.household.watch(lambda _turn: service.poke())
+    return service
 
 
 def room_of(lan: Lan, clock: Clock) -> Room:
@@ -340,58 +361,6 @@ class ShowingService:
             if shown != self.shown:
                 self.shown = shown
                 self._lan.announcer.poke()
-
-
-class MdnsService:
-    """The second way to find each other, while there is anybody to find."""
-
-    spec = ServiceSpec("mdns", MDNS, stop_within=6.0)
-
-    def __init__(self, lan: Lan, ground: LanGround) -> None:
-        self._lan = lan
-        self._ground = ground
-        self._mdns = Mdns(self._seen, ground.clock, ground.randomness)
-        self._wake = asyncio.Event()
-        self._said: tuple[object, ...] = ()
-        self.why = ""
-        lan.household.watch(lambda _turn: self._wake.set())
-
-    async def run(self, life: Life) -> None:
-        try:
-            await working(life, "mdns", follow=self._follow())
-        finally:
-            self._said = ()
-            await self._mdns.stop()
-
-    async def _follow(self) -> None:
-        while True:
-            self._wake.clear()
-            await self._look()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN)
-
-    async def _look(self) -> None:
-        lan = self._lan
-        nics, port = lan.present.nics or await asyncio.to_thread(lan.place.nics), lan.listener.port
-        if not self._ground.settings().lan.enabled or not lan.has_company() or not nics or not port:
-            await self._mdns.stop()
-            self._said = ()
-            return
-        addresses = tuple(nic.address for nic in nics)
-        service = mdns.Service(lan.household.lan.tag, port, lan.engines.port(), __version__, addresses)
-        if self._said == (service, nics):
-            return
-        try:
-            await self._mdns.update(service, nics)
-            self._said, self.why = (service, nics), ""
-        except NoMdnsError as error:
-            if error.message != self.why:
-                log.info("nobody is found by mDNS: %s", error.message)
-            self._said, self.why = (), error.message  # nothing is shown now, not even what was before
-
-    def _seen(self, sighting: Sighting) -> None:
-        tags = {key.tag for key in self._lan.household.keys().values()}
-        self._lan.index.note_sighting(sighting.addresses, sighting.mesh_port, ours=sighting.tag in tags)
 
 
 def followed(settings: Settings) -> tuple[object, ...]:

@@ -98,6 +98,7 @@ class Index:
     _taken: OrderedDict[bytes, _Taken] = field(init=False, default_factory=OrderedDict[bytes, _Taken])
     _sighted: OrderedDict[str, float] = field(init=False, default_factory=OrderedDict[str, float])
     _asking: Asking = field(init=False, default_factory=Asking)
+    _asking_proven: Asking = field(init=False, default_factory=Asking)  # what others provoke takes nothing from these
     _refused: Counter[str] = field(init=False, default_factory=Counter[str])
 
     def recall(self, seqs: Mapping[NodeId, int]) -> None:
@@ -181,7 +182,8 @@ class Index:
         if said.node in circle.removed:
             raise PacketRefusedError(Refusal.REMOVED)
         if said.node not in circle.names:
-            self._ask(source, said.mesh_port, said.node)
+            if self._asking_proven.may(source, now, known=False):
+                self.wants_roster(source, said.mesh_port, said.node)
             raise PacketRefusedError(Refusal.STRANGER)
         if said.seq <= self.last_seq(said.node):
             raise PacketRefusedError(Refusal.REPLAYED)
@@ -213,8 +215,13 @@ class Index:
         )
         self._here[said.node] = here
 
-    def note_call(self, node: NodeId, address: str, *, swarm_port: int = 0, mesh_port: int = 0) -> None:
-        """A member proved its key in a call, to us or when we called it. A port of 0 says nothing new."""
+    def note_call(
+        self, node: NodeId, address: str, *, swarm_port: int = 0, mesh_port: int = 0, greeted: bool = True
+    ) -> None:
+        """A member proved its key in a call, to us or when we called it. A port of 0 says nothing new.
+
+        Ports that it did not say in this very call, but when it greeted, only fill what is not known.
+        """
         circle, now = self.circle(), self.clock.monotonic()
         if node == self.me or node not in circle.names or node in circle.removed:
             return
@@ -225,14 +232,15 @@ class Index:
             here.addrs = tuple(dict.fromkeys((here.neighbour.address, address)))
         here.saw(address, now)
         here.until = now + OPEN_SECONDS
+        known, by = here.neighbour, self._by(here, address, now)
         here.neighbour = replace(
-            here.neighbour,
+            known if by == "packet" else _without_list(known),
             name=circle.names[node],
             address=here.address(address, now),
-            swarm_port=swarm_port or here.neighbour.swarm_port,
-            mesh_port=mesh_port or here.neighbour.mesh_port,
+            swarm_port=(swarm_port or known.swarm_port) if greeted else (known.swarm_port or swarm_port),
+            mesh_port=(mesh_port or known.mesh_port) if greeted else (known.mesh_port or mesh_port),
             heard=now,
-            by=self._by(here, address, now),
+            by=by,
         )
         self._here[node] = here
         self._tell()
@@ -243,21 +251,36 @@ class Index:
         sighted = self._sighted.get(address)
         return "mdns" if sighted is not None and now - sighted <= OPEN_SECONDS else "call"
 
-    def note_sighting(self, addresses: Collection[str], mesh_port: int, *, ours: bool) -> None:
-        """A node in mDNS that may be one of ours: worth a call where no packet came from. It proves nothing."""
-        now = self.clock.monotonic()
-        if self.circle().is_alone:
+    def note_sighting(self, addresses: Collection[str], mesh_port: int, tag: str) -> None:
+        """A node in mDNS that may be one of ours: worth a call where nothing else is heard. It proves nothing.
+
+        Told again and again while it is shown. A neighbour is called before its time is over, and when it shows itself
+        under another tag: it may have a newer secret.
+        """
+        now, circle = self.clock.monotonic(), self.circle()
+        if circle.is_alone:
             return
-        for address in tuple(addresses)[:MOST_SIGHTINGS]:
+        places = tuple(addresses)[:MOST_SIGHTINGS]
+        for address in places:
             self._sighted[address] = now
             self._sighted.move_to_end(address)
             if len(self._sighted) > MOST_SIGHTINGS:
                 self._sighted.popitem(last=False)
-            if self._at(address) is None:
+        ours = tag in {key.tag for key in circle.keys.values()}
+        known = next((found for found in map(self._at, places) if found is not None), None)
+        if known is None:
+            for address in places:
                 self._ask(address, mesh_port, None, ASK_AGAIN_AFTER if ours else FOREIGN_AGAIN_AFTER)
+        elif not ours or now - known.heard >= ASK_AGAIN_AFTER:
+            self._ask(known.address, known.mesh_port or mesh_port, known.node)
+
+    def ask_neighbour(self, node: NodeId, address: str, mesh_port: int) -> None:
+        """A neighbour seems to have a newer roster: ask it, unless it was asked just now."""
+        if node in self._here:
+            self._ask(address, mesh_port, node)
 
     def _ask(self, address: str, mesh_port: int, node: NodeId | None, again_after: float = ASK_AGAIN_AFTER) -> None:
-        if known := self._at(address) is not None:
+        if known := node in self._here or self._at(address) is not None:
             again_after = min(again_after, MEMBER_AGAIN_AFTER)
         if self._asking.may(address, self.clock.monotonic(), known=known, again_after=again_after):
             self.wants_roster(address, mesh_port, node)
@@ -291,6 +314,11 @@ class Index:
 
     def _tell(self) -> None:
         self.changed(self.around())
+
+
+def _without_list(neighbour: Neighbour) -> Neighbour:
+    """What packets said of its models is too old; a call does not repeat it."""
+    return replace(neighbour, list_digest="", count=0, heads=())
 
 
 def _nowhere(node: NodeId, address: str) -> Neighbour:

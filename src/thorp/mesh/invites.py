@@ -95,7 +95,7 @@ class InviteBook:
 
     def make(self, community: str, endpoints: tuple[str, ...], seconds: float = DAY) -> Invite:
         now = self._clock.monotonic()
-        self._make_room(now)
+        self._make_room(community, now)
         invite = Invite(self._me, community, endpoints, self._randomness.bytes(SECRET_BYTES))
         self._kept[invite_id(invite.secret)] = Kept(invite.secret, community, now + seconds)
         return invite
@@ -123,10 +123,10 @@ class InviteBook:
         again, kept.used_by = kept.used_by is not None, said.joiner
         return Proven(said, kept.secret, again)
 
-    def is_waiting(self) -> bool:
-        """Whether an invite can still be used."""
+    def is_waiting(self, community: str) -> bool:
+        """Whether an invite into this household can still be used."""
         now = self._clock.monotonic()
-        return any(kept.is_open(now) for kept in self._kept.values())
+        return any(kept.is_open(now) and kept.community == community for kept in self._kept.values())
 
     def give_back(self, proven: Proven) -> None:
         """It could not be let in after all; the invite is as good as before."""
@@ -134,9 +134,9 @@ class InviteBook:
         if kept is not None and not proven.again:
             kept.used_by = None
 
-    def _make_room(self, now: float) -> None:
-        """Forget the oldest invites that nobody can use any more."""
-        spent = [name for name, kept in self._kept.items() if not kept.is_open(now)]
+    def _make_room(self, community: str, now: float) -> None:
+        """Forget the oldest invites that nobody can use any more, those of a household we left among them."""
+        spent = [name for name, kept in self._kept.items() if not kept.is_open(now) or kept.community != community]
         for name in spent[: max(0, len(self._kept) - MOST_INVITES + 1)]:
             del self._kept[name]
         if len(self._kept) >= MOST_INVITES:

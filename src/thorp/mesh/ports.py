@@ -57,8 +57,8 @@ class Heard(Protocol):
         """How many packets were dropped since the start, by reason."""
         ...
 
-    def note_call(self, node: NodeId, address: str, *, swarm_port: int, mesh_port: int) -> None:
-        """A member proved its key in a call, to us or when we called it."""
+    def note_call(self, node: NodeId, address: str, *, swarm_port: int, mesh_port: int, greeted: bool = True) -> None:
+        """A member proved its key in a call, to us or when we called it; whether it said its ports in this very one."""
         ...
 
     def forget(self, node: NodeId) -> None:

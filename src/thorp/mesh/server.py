@@ -123,7 +123,7 @@ class MeshServer:
             await handler(scope, receive, reply)
             return
         session = self._room.sessions.find(bearer_of(scope["headers"]))
-        self._note(scope, session)
+        self._note(scope, session, greeted=False)
         with self._room.live.call(session.node) as call:
 
             async def checked(message: Message) -> None:
@@ -154,7 +154,7 @@ class MeshServer:
 
     async def _hello(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer, session = self._room.sessions.greet(await read_body(receive), self._room.place.swarm_port())
-        self._note(scope, session)
+        self._note(scope, session, greeted=True)
         await send_message(send, answer)
 
     async def _join(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -195,9 +195,9 @@ class MeshServer:
 
         await give(send, blob, header_of(scope, b"range"), still)
 
-    def _note(self, scope: Scope, session: Session) -> None:
+    def _note(self, scope: Scope, session: Session, *, greeted: bool) -> None:
         ports = {"swarm_port": session.swarm_port, "mesh_port": session.mesh_port}
-        self._room.heard.note_call(session.node, address_of(scope), **ports)
+        self._room.heard.note_call(session.node, address_of(scope), **ports, greeted=greeted)
 
 
 class _Reply:

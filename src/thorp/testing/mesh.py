@@ -73,6 +73,7 @@ class FakeHeard:
     calls: list[tuple[NodeId, str, int, int]] = field(default_factory=list[tuple[NodeId, str, int, int]])
     forgotten: list[NodeId] = field(default_factory=list[NodeId])
     counted: dict[str, int] = field(default_factory=dict[str, int])
+    greetings: int = 0  # of those calls
 
     def around(self) -> Around:
         return Around(self.neighbours)
@@ -80,8 +81,9 @@ class FakeHeard:
     def refused(self) -> Mapping[str, int]:
         return self.counted
 
-    def note_call(self, node: NodeId, address: str, *, swarm_port: int, mesh_port: int) -> None:
+    def note_call(self, node: NodeId, address: str, *, swarm_port: int, mesh_port: int, greeted: bool = True) -> None:
         self.calls.append((node, address, swarm_port, mesh_port))
+        self.greetings += greeted
 
     def forget(self, node: NodeId) -> None:
         self.forgotten.append(node)
