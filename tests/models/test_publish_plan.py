@@ -11,8 +11,10 @@ from thorp.identity.scopes import EVERY_SCOPE
 from thorp.models.library import Kept
 from thorp.models.publish_plan import (
     GATED,
+    KEPT_BACK,
     NO_LICENSE,
     NOT_BY_NAME,
+    NOT_FROM_A_HUB,
     Kind,
     Manifest,
     NotShareableError,
@@ -22,6 +24,7 @@ from thorp.models.publish_plan import (
     kind_of,
     manifest_of,
     refuse_for,
+    refuse_if_unshared,
     refuse_unless_shareable,
     terms_of,
     torrents_of,
@@ -141,6 +144,44 @@ def test_why_a_model_is_not_shared(tmp_path: Path) -> None:
     assert "apache-2.0, not mit" in why_not(kept(tmp_path, license="apache-2.0"), Terms(license="mit"), Kind.REF)
     assert why_not(kept(tmp_path, license="MIT"), Terms(license="mit"), Kind.REF) == ""
     assert (why_not(own, Terms(), Kind.REF), why_not(own, Terms(), Kind.ALL)) == ("", NOT_BY_NAME)
+
+
+def test_everything_is_no_word_for_what_its_owner_kept_back(tmp_path: Path) -> None:
+    plain = kept(tmp_path)
+
+    assert why_not(plain, Terms(), Kind.ALL, kept_back=True) == KEPT_BACK
+    assert why_not(plain, Terms(), Kind.REF, kept_back=True) == ""
+    with pytest.raises(NotShareableError):
+        refuse_unless_shareable(plain, Terms(), Kind.ALL, kept_back=True)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"claimed_by": "mia"},
+        {"source": Origin(SourceKind.LAN, "mia"), "claimed_by": "mia"},
+        {"source": Origin(SourceKind.LAN, "mia")},
+        {"source": Origin(SourceKind.SWARM)},
+    ],
+)
+def test_everything_for_everybody_is_what_a_hub_gave(tmp_path: Path, more: dict[str, Any]) -> None:
+    public, unconfirmed = Terms(public=True, license="mit"), kept(tmp_path, **more)
+
+    assert why_not(unconfirmed, public, Kind.ALL) == NOT_FROM_A_HUB
+    assert why_not(unconfirmed, public, Kind.REF) == ""
+    assert why_not(unconfirmed, Terms(), Kind.ALL) == ""
+    assert why_not(kept(tmp_path, repo="org/hubs"), public, Kind.ALL) == ""
+
+
+def test_the_later_word_counts(tmp_path: Path) -> None:
+    receipt = kept(tmp_path).receipt
+
+    refuse_if_unshared(receipt, None, None)
+    refuse_if_unshared(receipt, 1, 1)
+    refuse_if_unshared(receipt, 1, None)  # somebody else shared it, too
+    for before in (None, 1):
+        with pytest.raises(NotShareableError, match="was unshared"):
+            refuse_if_unshared(receipt, before, 2)
 
 
 def test_the_manifest_says_what_the_receipt_says(tmp_path: Path) -> None:
