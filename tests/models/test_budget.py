@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thorp.models.budget import LOOK_AGAIN, SMALLEST, Budget, allowed, pay
+from thorp.models.budget import LOOK_AGAIN, SMALLEST, Budget, allowed, pay, strictest
 from thorp.testing.clock import FakeClock
 
 MIB = 1024 * 1024
@@ -119,3 +119,10 @@ def test_a_stop_ends_the_longest_wait() -> None:
     pay((Budget(clock, 1),), SMALLEST, stop)
 
     assert stop.waited == [LOOK_AGAIN, LOOK_AGAIN]
+
+
+def test_the_strictest_limit_is_the_lowest_that_is_one() -> None:
+    clock = FakeClock()
+
+    assert strictest((Budget(clock), Budget(clock, 9), Budget(clock, 5))) == 5
+    assert strictest((Budget(clock),)) == strictest(()) == 0

@@ -1,22 +1,25 @@
 """Pieces that others bring: from the end, each once, and never what neighbours are at while they send."""
 
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
 import pytest
 
-from tests.models.swarms import PACE, ScriptedDownload, some_bytes, standing_of, torrent_for
-from thorp.base.errors import NetworkError, NotFoundError
+from tests.models.swarms import PACE, WRONG, ScriptedDownload, some_bytes, standing_of, torrent_for
+from thorp.base.errors import IntegrityError, NetworkError, NotFoundError
 from thorp.models.budget import Budget
-from thorp.models.gaps import SILENCE, Gaps
-from thorp.models.ports import ByteSource
-from thorp.models.types import SourceKind
+from thorp.models.clockwork import WITHOUT_PROGRESS
+from thorp.models.fetching import LONGEST_WAIT, TICK
+from thorp.models.gaps import Gaps
+from thorp.models.ports import ByteSource, Stop
+from thorp.models.types import SourceKind, Wanted
 from thorp.swarm.download import PeerStanding, SlowDiskError
 from thorp.swarm.recipes import PIECE
 from thorp.swarm.torrents import parse_torrent
 from thorp.testing.clock import FakeClock
-from thorp.testing.sources import FakeSource, Mishap, wanted_of
+from thorp.testing.sources import FakeIncoming, FakeSource, Mishap, wanted_of
 
 DATA: Final = some_bytes(49)
 READ: Final = parse_torrent(torrent_for(DATA))
@@ -103,7 +106,7 @@ def test_neighbours_that_sent_nothing_for_a_while_keep_nothing() -> None:
     gaps = Gaps(WANTED, READ, [FakeSource(DATA)], PACE)
     gaps.look(standing_of([1, 1, 1, 0], wanted=frozenset({3}), peers=(SENDING,)))
     assert gaps._next() is None
-    for _ in range(round(SILENCE / 0.15) + 1):
+    for _ in range(round(WITHOUT_PROGRESS / 0.15) + 1):
         gaps.look(standing_of([1, 1, 1, 0], wanted=frozenset({3})))
     assert gaps._next() == 3
 
@@ -206,6 +209,103 @@ def test_a_refused_piece_is_laid_at_the_door_of_who_sent_it() -> None:
     assert engine.gaps.refused({3, 0}) == "hub.example"
     assert engine.gaps.refused({0, 1}) == "", "a peer's: the engine has banned it"
     assert engine.gaps.refused(()) == ""
+
+
+class Judging(ScriptedDownload):
+    """Takes only right pieces, and tells of the others at every look from then on."""
+
+    def __init__(self, gaps: Gaps) -> None:
+        super().__init__([])
+        self.gaps, self.rejected, self.doubted = gaps, set[int](), ""
+
+    def give(self, piece: int, data: bytes) -> None:
+        first, end = SPANS[piece]
+        if data == DATA[first:end]:
+            self.rejected.discard(piece)
+            super().give(piece, data)
+        else:
+            self.rejected.add(piece)
+
+    def look(self) -> None:
+        here = [int(piece in self.given) for piece in range(len(SPANS))]
+        self.doubted = self.doubted or self.gaps.refused(frozenset(self.rejected))
+        self.gaps.look(standing_of(here))
+        if all(here) or self.doubted or self.gaps.failure:
+            self.gaps.end()
+
+
+def judged(*sources: ByteSource) -> Judging:
+    """What becomes of it when an engine judges every piece, looked at again and again."""
+    gaps = Gaps(WANTED, READ, sources, PACE)
+    engine = Judging(gaps)
+    work = threading.Thread(target=gaps.fill, args=(engine,))
+    work.start()
+    while work.is_alive():
+        engine.look()
+        work.join(0.01)
+    return engine
+
+
+def test_E62_a_neighbour_that_sends_a_wrong_piece_is_left_out_and_the_torrent_stays() -> None:
+    liar, mia = (FakeSource(data, SourceKind.LAN, name) for data, name in ((WRONG, "liar"), (DATA, "mia")))
+    engine = judged(liar, mia)
+
+    assert engine.given == {number: DATA[first:end] for number, (first, end) in enumerate(SPANS)}
+    assert (engine.doubted, engine.gaps.failure) == ("", None)
+    assert max(mia.asked) == SPANS[3]
+
+
+def test_E62_a_hub_knows_better_than_the_torrent_also_after_a_neighbour_did_not() -> None:
+    engine = judged(FakeSource(WRONG, SourceKind.LAN, "liar"), FakeSource(WRONG, detail="hub.example"))
+
+    assert engine.doubted == "hub.example"
+
+
+def test_E62_where_everybody_sends_wrong_pieces_nobody_else_can_help() -> None:
+    engine = judged(FakeSource(WRONG, SourceKind.LAN, "liar"))
+
+    assert (engine.given, engine.doubted) == ({}, "")
+    assert isinstance(engine.gaps.failure, IntegrityError)
+
+
+def test_a_fault_that_nobody_foresaw_is_told_and_leaves_its_piece_to_others() -> None:
+    class Broken(FakeSource):
+        def read(self, wanted: Wanted, first: int, end: int, stop: Stop) -> AbstractContextManager[FakeIncoming]:
+            raise RuntimeError("a mistake")
+
+    gaps = Gaps(WANTED, READ, [Broken(DATA)], PACE)
+    with pytest.raises(RuntimeError):
+        gaps.fill(Engine(gaps, 4))
+
+    assert isinstance(gaps.failure, RuntimeError)
+    assert gaps._next() == 3
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(None, 0.01), (0.001, 0.01), (9.0, 9.0)])
+def test_who_asks_for_more_time_gets_it(monkeypatch: pytest.MonkeyPatch, asked: float | None, waited: float) -> None:
+    pauses: list[float | None] = []
+    gaps = Gaps(WANTED, READ, [FakeSource(DATA, mishaps=[Mishap(NetworkError("later", retry_after=asked))])], PACE)
+    monkeypatch.setattr(gaps._ends, "wait", pauses.append)
+    gaps.fill(Engine(gaps, 4))
+
+    assert pauses[0] == waited
+
+
+def test_who_asks_for_too_much_time_is_not_waited_for() -> None:
+    hub = FakeSource(DATA, mishaps=[Mishap(NetworkError("later", retry_after=LONGEST_WAIT + 1))])
+    engine = filled(hub)
+
+    assert engine.gaps.failure is not None
+    assert hub.asked == [SPANS[3]]
+
+
+def test_a_trickle_keeps_no_piece() -> None:
+    gaps = Gaps(WANTED, READ, [FakeSource(DATA)], PACE)
+    for came in range(round(WITHOUT_PROGRESS / TICK) + 2):
+        gaps.look(standing_of([1, 1, 1, 0], came=came, wanted=frozenset({3}), peers=(SENDING,)))
+
+    assert gaps.is_silent
+    assert gaps._next() == 3
 
 
 @pytest.mark.parametrize("rate", [0, 1 << 40])

@@ -103,6 +103,23 @@ def test_an_id_in_several_repositories_is_a_choice_between_them(
     assert [one.repo for one in home.meaning(ID).hits] == [REPO, "other/Tiny-GGUF"]
 
 
+def test_an_id_in_several_repositories_never_stands_for_another_model(tmp_path: Path) -> None:
+    files = {quant: {f"Tiny-1B-{quant}.gguf": quant.encode() * 99} for quant in ("Q8_0", "Q4_K_M")}
+    wanted = {"model_id": "tiny:1b:base:q8_0", "quant": "q8_0"}
+    house = around(
+        a_neighbour(tmp_path, "mia", files["Q8_0"], "a/Tiny-GGUF", **wanted),
+        a_neighbour(tmp_path, "tom", files["Q4_K_M"], "a/Tiny-GGUF"),
+        a_neighbour(tmp_path, "ann", files["Q8_0"], "b/Tiny-GGUF", **wanted),
+    )
+    with a_home(tmp_path / "home", NOWHERE, neighbours=house) as home:
+        meaning = home.meaning("tiny:1b:base:q8_0")
+        plan = home.resolver.first_choice(meaning).plan()
+
+    assert [one.repo for one in meaning.hits] == ["a/Tiny-GGUF", "b/Tiny-GGUF"]
+    assert plan is not None
+    assert plan.model_id == "tiny:1b:base:q8_0"
+
+
 def test_from_lan_asks_no_hub(online: Home, hub: FakeHub) -> None:
     plan = online.plan(source="lan")
 

@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 
 from tests.models.neighbourly import a_neighbour
-from thorp.base.errors import NetworkError, NotFoundError
+from thorp.base.errors import (
+    BusyError,
+    DeadlineError,
+    NetworkError,
+    NotFoundError,
+    ThorpError,
+    TryAgainError,
+    UsageError,
+)
 from thorp.models.neighbours import LanNeighbours, offers_of
+from thorp.models.offered import NotAroundError
 from thorp.models.types import Format
 from thorp.testing.neighbours import FakeNeighbours
 from thorp.wire.capabilities.sharing import LanHeads, LanTorrent, NeighbourModels
@@ -44,6 +53,9 @@ NOT_OF_A_MODEL = (
     "json",
     ".so",
 )
+
+
+TROUBLES = (NetworkError("full"), BusyError("full"), DeadlineError("full"), TryAgainError("full"))
 
 
 def named(path: str) -> SharedFile:
@@ -125,8 +137,19 @@ def test_a_torrent_comes_over_the_bus_or_not_at_all() -> None:
 
         return answer
 
-    assert a_bus(fails(NotFoundError("nobody has it"))).torrent("a" * 40) is None
-    assert a_bus(fails(NetworkError("gone"))).torrent("a" * 40) is None
+    for trouble in (*TROUBLES, NotFoundError("nobody has it")):
+        assert a_bus(fails(trouble)).torrent("a" * 40) is None
+    with pytest.raises(UsageError):
+        a_bus(fails(UsageError("no infohash"))).torrent("a")
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_trouble_in_asking_is_nobody_around(trouble: ThorpError) -> None:
+    def fails(*_: object) -> Message:
+        raise trouble
+
+    with pytest.raises(NotAroundError, match="full"):
+        a_bus(fails).models()
 
 
 def test_bytes_come_over_their_own_way(tmp_path: Path) -> None:

@@ -198,6 +198,21 @@ def test_C42_bytes_that_changed_are_not_published(library: Library) -> None:
         share(library, receipt)
 
 
+@pytest.mark.parametrize("kept_before", [False, True])
+def test_who_unshares_while_it_is_being_shared_is_heeded(library: Library, *, kept_before: bool) -> None:
+    receipt = a_model(library, torrents=True)
+    before = torrents(library)
+    if kept_before:
+        unshare(library, receipt)
+    publisher = Publisher(library, FakeClock(), lambda: ME)
+
+    with pytest.raises(NotShareableError, match="was unshared"):
+        publisher.share(receipt, PUBLIC, Kind.REF, lambda *_: unshare(library, receipt), threading.Event())
+    assert beside(library, receipt) == {UNSHARED}
+    assert torrents(library) == before
+    assert public_seeds(library, ME.node_id) == ()
+
+
 def test_what_is_missing_is_not_shared(library: Library) -> None:
     receipt = a_model(library)
     library.layout.blob("org/repo", digest_of(hashlib.sha256(DATA).hexdigest())).unlink()

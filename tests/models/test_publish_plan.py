@@ -1,5 +1,7 @@
 """Who may share what, which words go together, and what the manifest says."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,13 @@ from thorp.identity.principals import keyed, owner
 from thorp.identity.scopes import EVERY_SCOPE
 from thorp.models.library import Kept
 from thorp.models.publish_plan import (
+    BESIDE_PIECES,
     GATED,
+    KEPT_BACK,
     NO_LICENSE,
     NOT_BY_NAME,
+    NOT_FROM_A_HUB,
+    PER_PIECE,
     Kind,
     Manifest,
     NotShareableError,
@@ -22,6 +28,7 @@ from thorp.models.publish_plan import (
     kind_of,
     manifest_of,
     refuse_for,
+    refuse_if_unshared,
     refuse_unless_shareable,
     terms_of,
     torrents_of,
@@ -29,7 +36,9 @@ from thorp.models.publish_plan import (
 )
 from thorp.models.receipts import Origin
 from thorp.models.types import SourceKind
-from thorp.swarm.recipes import BadPieceLengthError
+from thorp.swarm.bencoded import LARGEST
+from thorp.swarm.merkle import Leaves
+from thorp.swarm.recipes import BadPieceLengthError, public_torrent
 from thorp.testing.library import a_library, an_artifact
 from thorp.wire.capabilities.publishing import ShareRequest
 from thorp.wire.publication import Hint
@@ -141,6 +150,67 @@ def test_why_a_model_is_not_shared(tmp_path: Path) -> None:
     assert "apache-2.0, not mit" in why_not(kept(tmp_path, license="apache-2.0"), Terms(license="mit"), Kind.REF)
     assert why_not(kept(tmp_path, license="MIT"), Terms(license="mit"), Kind.REF) == ""
     assert (why_not(own, Terms(), Kind.REF), why_not(own, Terms(), Kind.ALL)) == ("", NOT_BY_NAME)
+
+
+def test_everything_is_no_word_for_what_its_owner_kept_back(tmp_path: Path) -> None:
+    plain = kept(tmp_path)
+
+    assert why_not(plain, Terms(), Kind.ALL, kept_back=True) == KEPT_BACK
+    assert why_not(plain, Terms(), Kind.REF, kept_back=True) == ""
+    with pytest.raises(NotShareableError):
+        refuse_unless_shareable(plain, Terms(), Kind.ALL, kept_back=True)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"claimed_by": "mia"},
+        {"source": Origin(SourceKind.LAN, "mia"), "claimed_by": "mia"},
+        {"source": Origin(SourceKind.LAN, "mia")},
+        {"source": Origin(SourceKind.SWARM)},
+    ],
+)
+def test_everything_for_everybody_is_what_a_hub_gave(tmp_path: Path, more: dict[str, Any]) -> None:
+    public, unconfirmed = Terms(public=True, license="mit"), kept(tmp_path, **more)
+
+    assert why_not(unconfirmed, public, Kind.ALL) == NOT_FROM_A_HUB
+    assert why_not(unconfirmed, public, Kind.REF) == ""
+    assert why_not(unconfirmed, Terms(), Kind.ALL) == ""
+    assert why_not(kept(tmp_path, repo="org/hubs"), public, Kind.ALL) == ""
+
+
+def test_a_torrent_that_nobody_would_read_is_not_made(tmp_path: Path) -> None:
+    receipt = an_artifact(a_library(tmp_path), license="mit")
+    piece = 1 << 14
+    for pieces, too_many in ((150_000, False), (LARGEST // 52, True)):
+        large = replace(receipt, files=(replace(receipt.files[0], size=pieces * piece),))
+        public = Terms(public=True, piece=piece)
+        assert ("larger" in why_not(Kept(large), public, Kind.REF)) is too_many
+        assert why_not(Kept(large), replace(public, piece=2 * piece), Kind.REF) == ""
+        assert why_not(Kept(large), Terms(), Kind.REF) == ""
+
+
+def test_what_is_taken_for_a_pieces_share_of_a_torrent_is(tmp_path: Path) -> None:
+    """The bound is kept by torrents as they are really written."""
+    piece, count = 1 << 14, 1 << 10
+    leaves, sha1 = Leaves(piece), hashlib.sha1(bytes(piece), usedforsecurity=False).digest()
+    for _ in range(count):
+        leaves.update(bytes(piece))
+    card = dict.fromkeys(("format", "model_id", "revision", "source"), "x" * 512)
+    torrent = public_torrent("n" * 255, piece * count, sha1 * count, leaves.digest(), card=card, piece=piece)
+
+    assert PER_PIECE * count < len(torrent.content) < PER_PIECE * count + BESIDE_PIECES
+
+
+def test_the_later_word_counts(tmp_path: Path) -> None:
+    receipt = kept(tmp_path).receipt
+
+    refuse_if_unshared(receipt, None, None)
+    refuse_if_unshared(receipt, 1, 1)
+    refuse_if_unshared(receipt, 1, None)  # somebody else shared it, too
+    for before in (None, 1):
+        with pytest.raises(NotShareableError, match="was unshared"):
+            refuse_if_unshared(receipt, before, 2)
 
 
 def test_the_manifest_says_what_the_receipt_says(tmp_path: Path) -> None:

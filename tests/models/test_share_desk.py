@@ -165,6 +165,21 @@ def test_everything_that_may_be_shared(house: House, tmp_path: Path) -> None:
     assert sorted(one["path"].partition("@")[0] for one in answer["skipped"]) == ["me/own", "org/gated"]
 
 
+def test_everything_leaves_out_what_is_kept_back_and_says_so(house: House) -> None:
+    an_artifact(house.library, "org/a", license="mit")
+    an_artifact(house.library, "org/kept", license="mit")
+    an_artifact(house.library, "org/theirs", license="mit", claimed_by="mia")
+    house.ask("model.unshare", ref="org/kept")
+    everybody = house.ask("model.share", all=True, public=True)
+    household = house.ask("model.share", all=True)
+
+    assert [one["name"] for one in everybody["shared"]] == ["org/a"]
+    assert [one["name"] for one in household["shared"]] == ["org/a", "org/theirs"]
+    (why,) = [one["reason"] for one in household["skipped"]]
+    assert "kept to this node" in why
+    assert len(everybody["skipped"]) == 2
+
+
 def test_a_folder_becomes_a_model_with_a_manifest(house: House, tmp_path: Path) -> None:
     answer = house.ask("model.share", path=str(folder_of(tmp_path)), name="me/tiny", license="mit", version="2")
     (row,) = answer["shared"]

@@ -35,10 +35,11 @@ from tests.models.swarms import (
 from thorp.base.errors import NetworkError
 from thorp.models.after_kill import check_again
 from thorp.models.budget import Budget
-from thorp.models.fetching import TICK, FileFetch, TransferEndedError
+from thorp.models.clockwork import WITHOUT_PROGRESS
+from thorp.models.fetching import TICK, FileFetch, Pace, TransferEndedError
 from thorp.models.hashing import Hashes
 from thorp.models.partial import BLOCK, TORRENT
-from thorp.models.swarming import ALONE, WITHOUT_PROGRESS, Clockwork, torrent_of
+from thorp.models.swarming import ALONE, torrent_of
 from thorp.models.types import SourceKind
 from thorp.swarm.download import PeerStanding, SlowDiskError, Standing
 from thorp.swarm.merkle import Leaves
@@ -167,25 +168,44 @@ def moving(*moments: int) -> list[Standing]:
     return [standing_of([0] * PIECES, done=one) for one in moments]
 
 
-def asked_after(case: Case, looks: Sequence[Standing], mix: str) -> tuple[float, Hashes | None, float]:
+def asked_after(
+    case: Case, looks: Sequence[Standing], mix: str, pace: Pace = ALL
+) -> tuple[float, Hashes | None, float]:
     """When the first helper was asked, what came of it, and how long it took, in seconds of ticks."""
     moments: list[float] = []
     download = ScriptedDownload(list(looks), bytes(PIECES))
     refusing = [Mishap(NetworkError("nobody answers"))] * 100
     hub = FakeSource(DATA, mishaps=refusing, opening=lambda _first: moments.append(download.waited))
     with case.partial() as partial:
-        found = case.fetched(partial, ScriptedSwarm(download), hub, pace=replace(ALL, mix=mix))
+        found = case.fetched(partial, ScriptedSwarm(download), hub, pace=replace(pace, mix=mix))
     assert download.closed == 1
     assert download.peers[0] == (("127.0.0.9", 1),)
     return min(moments, default=-1.0), found, download.waited
 
 
 def test_auto_means_that_others_are_asked_after_quiet_and_not_before(case: Case) -> None:
-    busy = [100 * number for number in range(60)]
+    busy = [BLOCK * number for number in range(60)]
     asked, found, ended = asked_after(case, moving(*busy), "auto")
 
     assert asked >= 59 * TICK + WITHOUT_PROGRESS - 1e-6, "sixty looks at which something came, and then the quiet"
     assert (found, ended >= asked) == (None, True), "nobody is left who could bring it"
+
+
+def test_a_trickle_does_not_keep_others_out(case: Case) -> None:
+    """Nor does what comes and goes again."""
+    trickling = [number % 50 * 100 for number in range(1000)]
+    asked, _, _ = asked_after(case, moving(*trickling), "auto")
+
+    assert WITHOUT_PROGRESS - 1e-6 <= asked < WITHOUT_PROGRESS + 3 * TICK
+
+
+def test_under_a_limit_of_the_owner_slow_is_what_he_wanted(case: Case) -> None:
+    rate = 20_000
+    moments = [round(number * TICK * rate) for number in range(200)]
+    pace = replace(SOON, budgets=(Budget(FakeClock(), rate),))
+    asked, _, _ = asked_after(case, moving(*moments), "auto", pace)
+
+    assert asked >= 200 * TICK - 1e-6
 
 
 def test_never_means_that_nobody_else_is_asked_and_the_swarm_is_left_after_a_while(case: Case) -> None:
@@ -210,11 +230,6 @@ def test_an_engine_that_takes_no_piece_leaves_the_work_to_others(case: Case) -> 
     download = ScriptedDownload([standing_of([0] * PIECES)], bytes(PIECES), refuses=SlowDiskError("it takes no more"))
     with case.partial() as partial:
         assert case.fetched(partial, ScriptedSwarm(download), FakeSource(DATA), pace=ALL) is None
-
-
-def test_progress_counts_from_anything_that_moves() -> None:
-    clockwork = Clockwork()
-    assert [clockwork.tick(done, 2.0) for done in (0, 0, 0, 1, 1)] == [0.0, 2.0, 4.0, 0.0, 2.0]
 
 
 def test_it_says_when_it_waits(case: Case) -> None:

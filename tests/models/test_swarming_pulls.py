@@ -1,6 +1,7 @@
 """A pull that begins with the swarm ends with the right bytes, whatever becomes of the swarm."""
 
 import hashlib
+from collections.abc import Iterator
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.models.swarms import (
     standing_of,
     when_any,
 )
+from thorp.base.errors import BusyError, DeadlineError, NetworkError, ThorpError
 from thorp.models.fetching import Pace, TransferEndedError
 from thorp.models.files_in import Bringing, bring
 from thorp.models.household_swarm import EngineGoneError
@@ -32,7 +34,7 @@ from thorp.models.stages import unwatched
 from thorp.models.swarming import (
     Swarm,
 )
-from thorp.models.types import SourceKind
+from thorp.models.types import SourceKind, Wanted
 from thorp.swarm.download import SlowDiskError
 from thorp.testing.library import a_library, piece_hashes
 from thorp.testing.sources import FakeSource, wanted_of
@@ -174,3 +176,15 @@ def test_a_stop_is_the_end_and_not_a_reason_to_ask_others(case: Case) -> None:
     with pytest.raises(TransferEndedError):
         brought(case, Stopping(download, (RIGHT,)), hub, near())
     assert (hub.asked, download.closed) == ([], 1)
+
+
+@pytest.mark.parametrize("trouble", [BusyError("full"), DeadlineError("late"), NetworkError("gone")])
+def test_trouble_in_asking_for_a_torrent_keeps_the_hub_from_nothing(case: Case, trouble: ThorpError) -> None:
+    class Troubled(ScriptedSwarm):
+        def torrents_for(self, wanted: Wanted) -> Iterator[bytes]:
+            raise trouble
+
+    data, work = brought(case, Troubled(trouble), near(WRONG), FakeSource(DATA))
+
+    assert data == DATA
+    assert "hub" in work.by_source

@@ -51,6 +51,11 @@ class Budget:
             return self._owed_until - self._clock.monotonic()
 
 
+def strictest(budgets: Sequence[Budget]) -> int:
+    """The lowest limit of all; 0: there is none."""
+    return min((one.rate for one in budgets if one.rate), default=0)
+
+
 def allowed(budgets: Sequence[Budget], wanted: int) -> int:
     """How many bytes all of them let through at once."""
     for one in budgets:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from thorp.base.errors import ConflictError, IntegrityError, TryAgainError
+from thorp.base.errors import ConflictError, IntegrityError, ThorpError, TryAgainError
 from thorp.base.files import explaining
 from thorp.models.after_kill import check_again
 from thorp.models.cache import Cache, refuse_links
@@ -25,6 +25,7 @@ from thorp.models.stages import Reached, Stage
 from thorp.models.swarming import DoubtedTorrentError, Swarm, SwarmFetch, Swarming, torrent_of
 from thorp.models.types import SourceKind, Wanted
 from thorp.models.uses import take
+from thorp.swarm.torrents import ReadTorrent
 
 log = logging.getLogger(__name__)
 LOOK_AGAIN: Final = 0.3  # seconds between two looks at a file that another process brings
@@ -233,7 +234,7 @@ def _swarmed(wanted: Wanted, telling: "_Telling", sources: tuple[ByteSource, ...
     partial, work = telling.partial, telling.work
     if work.swarm is None or not any(one.kind is SourceKind.LAN for one in sources):
         return None
-    if (torrent := torrent_of(work.swarm, wanted)) is None:
+    if (torrent := _torrent(work.swarm, wanted)) is None:
         return None
     helpers = tuple(sorted(sources, key=lambda one: one.kind is SourceKind.LAN))  # neighbours by ranges are the last
     fetch = SwarmFetch(Swarming(wanted, partial, work.swarm, torrent, helpers, work.pace, work.stop))
@@ -252,6 +253,15 @@ def _swarmed(wanted: Wanted, telling: "_Telling", sources: tuple[ByteSource, ...
     if hashes is not None and not proves(hashes, wanted):
         work.swarm.doubt(torrent.infohash)
     return None if hashes is None else (hashes, frozenset())
+
+
+def _torrent(swarm: Swarm, wanted: Wanted) -> ReadTorrent | None:
+    """Neighbours are a help: trouble in asking them keeps nobody else from helping."""
+    try:
+        return torrent_of(swarm, wanted)
+    except ThorpError as error:
+        log.warning("no torrent of `%s` is asked for: %s", wanted.file.path, error.message)
+        return None
 
 
 @dataclass(eq=False, slots=True)

@@ -3,11 +3,13 @@
 import logging
 import threading
 from collections.abc import Collection, Sequence
+from math import inf
 from typing import Final, Protocol
 
-from thorp.base.errors import ThorpError
-from thorp.models.budget import allowed, pay
-from thorp.models.fetching import STEP, TICK, LineEndedError, Pace
+from thorp.base.errors import IntegrityError, ThorpError
+from thorp.models.budget import allowed, pay, strictest
+from thorp.models.clockwork import Clockwork, enough, patience
+from thorp.models.fetching import LONGEST_WAIT, STEP, TICK, LineEndedError, Pace
 from thorp.models.ports import ByteSource
 from thorp.models.types import SourceKind, Wanted
 from thorp.swarm.download import Standing
@@ -16,7 +18,6 @@ from thorp.swarm.torrents import ReadTorrent
 
 log = logging.getLogger(__name__)
 LOOK_AGAIN: Final = 0.3  # seconds
-SILENCE: Final = 5.0  # seconds after which nothing is left for neighbours any more
 
 
 class Takes(Protocol):
@@ -29,21 +30,22 @@ class Gaps:
     def __init__(self, wanted: Wanted, torrent: ReadTorrent, sources: Sequence[ByteSource], pace: Pace) -> None:
         self._wanted = wanted
         self._torrent = torrent
-        self._sources = sources
+        self._sources = tuple(sources)
         self._first = 0  # whom to ask first: who answered last
         self._pace = pace
         self._count = len(torrent.pieces) // SHA1
         self._have: bytes = b""
         self._in_flight: frozenset[int] = frozenset()
-        self._silence = SILENCE  # seconds for which neighbours have sent nothing
-        self._theirs: int | None = None  # bytes that neighbours have sent
+        self._theirs = Clockwork(inf)  # for how long neighbours have sent next to nothing
+        self._looked = False
         self._asked: set[int] = set()
+        self._again: set[int] = set()  # pieces that a neighbour sent wrong, and somebody else is to send
         self._lock = threading.Lock()
         self._ends = threading.Event()
-        self._from: dict[int, str] = {}
+        self._from: dict[int, ByteSource] = {}
         self.given: dict[int, SourceKind] = {}  # who sent a piece that did not come from neighbours by the engine
         self.came = 0
-        self.failure: ThorpError | None = None  # nobody else can help
+        self.failure: BaseException | None = None  # nobody else can help
 
     def end(self) -> None:
         self._ends.set()
@@ -51,14 +53,16 @@ class Gaps:
     def look(self, standing: Standing) -> None:
         with self._lock:
             self._have, self._in_flight = standing.have, standing.wanted
-            first = self._theirs is None
-            came = any(one.down for one in standing.peers) if first else standing.came != self._theirs
-            self._silence, self._theirs = 0.0 if came else self._silence + TICK, standing.came
+            begun = self._theirs.quiet < inf  # until then any byte is a beginning
+            self._theirs.tick(standing.came, TICK, enough(strictest(self._pace.budgets)) if begun else 1)
+            if not self._looked and not any(one.down for one in standing.peers):
+                self._theirs.quiet = inf
+            self._looked = True
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing has come from neighbours for a while. Their rates say so much later."""
-        return self._silence >= SILENCE
+        """Whether next to nothing has come from neighbours for a while. Their rates say so much later."""
+        return self._theirs.quiet >= patience(strictest(self._pace.budgets))
 
     def ours(self) -> frozenset[int]:
         """Pieces that neighbours need not send; none when there is hardly anything else that they could do."""
@@ -68,9 +72,33 @@ class Gaps:
             return frozenset() if last else frozenset(missing & self._asked)
 
     def refused(self, pieces: Collection[int]) -> str:
-        """Who sent a piece that the engine refused; empty: nobody."""
+        """Which hub sent a piece that the engine refused; empty: none did.
+
+        A neighbour who did knows no better than the torrent: it is asked no more, and others for that piece.
+        """
         with self._lock:
-            return next((self._from[one] for one in sorted(pieces) if one in self._from), "")
+            sent = {one: self._from[one] for one in sorted(pieces) if one in self._from}
+            for piece, source in sent.items():
+                if piece in self._again:  # this may be about the bytes of before still; the next look is not
+                    self._again.discard(piece)
+                elif source.kind is not SourceKind.LAN:
+                    return source.detail
+                else:
+                    self._leave(source)
+                    del self._from[piece]
+                    self.given.pop(piece, None)
+                    self._asked.discard(piece)
+                    self._again.add(piece)
+        return ""
+
+    def _leave(self, source: ByteSource) -> None:
+        if source in self._sources:
+            log.warning("%s sent a wrong piece of %s", source.detail, self._wanted.file.path)
+            self._sources, self._first = tuple(one for one in self._sources if one is not source), 0
+        if not self._sources and self.failure is None:
+            self.failure = IntegrityError(
+                f"Everybody who was asked for pieces of `{self._wanted.file.path}` sent wrong ones."
+            )
 
     def fill(self, engine: Takes) -> None:
         """Fetch what is missing, piece by piece, until told to end."""
@@ -78,7 +106,19 @@ class Gaps:
             piece = self._next()
             if piece is None:
                 self._ends.wait(LOOK_AGAIN)
-            elif not self._brought(piece, engine):
+                continue
+            going_on = False
+            try:
+                going_on = self._brought(piece, engine)
+            except BaseException as error:  # or who follows this would wait for a thread that is gone
+                log.exception("nobody fetches pieces of %s any more", self._wanted.file.path)
+                self.failure = error
+                raise
+            finally:
+                if not going_on:  # by nobody here: whoever can may bring it
+                    with self._lock:
+                        self._asked.discard(piece)
+            if not going_on:
                 return
 
     def _next(self) -> int | None:
@@ -107,34 +147,45 @@ class Gaps:
     def _brought(self, piece: int, engine: Takes) -> bool:
         first = self._first
         for failures, pause in enumerate((*self._pace.pauses, None)):
-            turn = (first + failures) % len(self._sources)
-            source = self._sources[turn]
+            if not (sources := self._sources):
+                break
+            turn = (first + failures) % len(sources)
+            source = sources[turn]
             try:
                 data = self._read(source, piece)
             except ThorpError as error:
                 if self._ends.is_set():
-                    return False
+                    break
                 log.info("piece %d of %s: %s", piece, self._wanted.file.path, error.message)
-                if pause is None:
+                asked = error.retry_after or 0.0
+                if pause is None or asked > LONGEST_WAIT:
                     self.failure = error
-                    return False
-                self._ends.wait(pause)
+                    break
+                self._ends.wait(max(pause, asked))
                 continue
-            with self._lock:
-                self._first = turn
-                self.came += len(data)
-                if self._is_here(piece):  # a neighbour was faster
-                    return True
-                self.given[piece], self._from[piece] = source.kind, source.detail
-            return self._handed(piece, data, engine)
+            return self._handed(piece, data, engine, source) if self._wanted_still(piece, source, len(data)) else True
         return False
 
-    def _handed(self, piece: int, data: bytes, engine: Takes) -> bool:
+    def _wanted_still(self, piece: int, source: ByteSource, count: int) -> bool:
+        with self._lock:
+            self.came += count
+            if self._is_here(piece):  # a neighbour was faster
+                return False
+            if source not in self._sources:  # it was found out meanwhile
+                self._asked.discard(piece)
+                return False
+            self._first = self._sources.index(source)
+            self.given[piece] = source.kind
+            return True
+
+    def _handed(self, piece: int, data: bytes, engine: Takes, source: ByteSource) -> bool:
         try:
             engine.give(piece, data)
         except ThorpError as error:  # it is gone, or its disk takes no more: another source would not help
             self.failure = error
             return False
+        with self._lock:
+            self._from[piece] = source  # from here on what the engine says of the piece is about these bytes
         return True
 
     def _read(self, source: ByteSource, piece: int) -> bytes:

@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from thorp.base.errors import NetworkError, NotFoundError, ThorpError
+from thorp.base.errors import NotFoundError, ThorpError, UsageError
 from thorp.base.moments import seconds_of
 from thorp.base.printable import printable
 from thorp.models.ids import parse_model_id
-from thorp.models.offered import names_collide
+from thorp.models.offered import NotAroundError, names_collide
 from thorp.models.ports import Incoming, NeighbourBytes, Stop
 from thorp.models.refs import BadRefError, check_path, check_repo, check_revision
 from thorp.models.selection import takes
@@ -49,14 +49,23 @@ class LanNeighbours:
     known: bool = True
 
     def models(self) -> tuple[Offered, ...]:
-        answer = LanHeads.model_validate(self.ask(HEADS, {}))
+        """Whatever keeps the question from being answered, there is nobody to ask now, and others may help."""
+        try:
+            answer = LanHeads.model_validate(self.ask(HEADS, {}))
+        except UsageError:
+            raise
+        except ThorpError as error:
+            raise NotAroundError(f"The neighbours cannot be asked now: {error.message}") from error
         return tuple(one for neighbour in answer.neighbours for one in offers_of(neighbour))
 
     def torrent(self, infohash: str) -> bytes | None:
         try:
             answer = LanTorrent.model_validate(self.ask(TORRENT, {"infohash": infohash}))
             return base64.b64decode(answer.content, validate=True)
-        except (NotFoundError, NetworkError, binascii.Error):
+        except UsageError:
+            raise
+        except (ThorpError, binascii.Error) as error:
+            log.info("no neighbour gives the torrent %s: %s", infohash, error)
             return None
 
     def read(self, node: str, sha256: str, first: int, end: int, stop: Stop) -> AbstractContextManager[Incoming]:

@@ -5,7 +5,7 @@ Nothing is published that was not compared with its receipt: what becomes a torr
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -23,7 +23,16 @@ from thorp.models.layout import PUBLICATION, UNSHARED, digest_of
 from thorp.models.library import Library
 from thorp.models.named import named_torrents
 from thorp.models.ports import Stop
-from thorp.models.publish_plan import OWN, Kind, Manifest, Terms, manifest_of, refuse_unless_shareable, torrents_of
+from thorp.models.publish_plan import (
+    OWN,
+    Kind,
+    Manifest,
+    Terms,
+    manifest_of,
+    refuse_if_unshared,
+    refuse_unless_shareable,
+    torrents_of,
+)
 from thorp.models.receipts import Receipt, ReceiptFile, read_receipt
 from thorp.models.sealed import Bytes, sealed
 from thorp.models.uses import filing, using
@@ -79,23 +88,41 @@ class Publisher:
         library, path = self.library, self.library.path(receipt)
         with using(path, touching=False):
             current = read_receipt(path)
-            refuse_unless_shareable(library.state(current), terms, kind)
-            public = tuple(self._public(current, terms, progress, stop)) if terms.public else ()
-            is_written = terms.manifest is Manifest.WRITE
-            files = self._with_torrents(current, progress, stop) if is_written else current.files
-            with filing(library.layout.receipts):
-                current = read_receipt(path)  # it may have got another name while we were reading
-                before = self._manifest(current)
-                if is_written:
-                    current = self._filed(replace(current, files=files), current)
-                    self._write(current, terms, public)
-                elif terms.manifest is Manifest.NONE:
-                    current = self._filed(self._without_manifest(current), current)
-                with explaining("write", path):
-                    path.with_name(UNSHARED).unlink(missing_ok=True)
-                    DISK.sync_folder(path.parent)
-                self._clear(before, current)
+            note = _identity(path.with_name(UNSHARED))
+            refuse_unless_shareable(library.state(current), terms, kind, kept_back=note is not None)
+            public: list[PublishedTorrent] = []
+            files = current.files
+            try:
+                if terms.public:
+                    public.extend(self._public(current, terms, progress, stop))
+                if terms.manifest is Manifest.WRITE:
+                    files = self._with_torrents(current, progress, stop)
+                with filing(library.layout.receipts):
+                    current = read_receipt(path)  # it may have got another name while we were reading
+                    refuse_if_unshared(current, note, _identity(path.with_name(UNSHARED)))
+                    before = self._manifest(current)
+                    current = self._entered(current, files, terms, tuple(public))
+                    self._clear(_torrents(before), current)
+            except BaseException:
+                with filing(library.layout.receipts):
+                    self._clear((*public, *torrents_of(replace(current, files=files))), current)
+                raise
         return Outcome(current, self._manifest(current))
+
+    def _entered(
+        self, current: Receipt, files: tuple[ReceiptFile, ...], terms: Terms, public: tuple[PublishedTorrent, ...]
+    ) -> Receipt:
+        """What says on the disk that it is shared, and how."""
+        path = self.library.path(current)
+        if terms.manifest is Manifest.WRITE:
+            current = self._filed(replace(current, files=files), current)
+            self._write(current, terms, public)
+        elif terms.manifest is Manifest.NONE:
+            current = self._filed(self._without_manifest(current), current)
+        with explaining("write", path):
+            path.with_name(UNSHARED).unlink(missing_ok=True)
+            DISK.sync_folder(path.parent)
+        return current
 
     def unshare(self, receipt: Receipt) -> bool:
         """Keep a model to this node, from when this returns. Whether everybody could have it before."""
@@ -105,8 +132,8 @@ class Publisher:
             current = read_receipt(path)
             before = self._manifest(current)
             current = self._filed(self._without_manifest(current), current)
-            self._clear(before, current)
-        return before is not None and any(one.recipe == PUBLIC for one in before.publication.torrents)
+            self._clear(_torrents(before), current)
+        return any(one.recipe == PUBLIC for one in _torrents(before))
 
     def _manifest(self, receipt: Receipt) -> SignedPublication | None:
         with suppress(ThorpError):
@@ -135,15 +162,14 @@ class Publisher:
             return receipt
         return replace(receipt, files=tuple(replace(one, infohash=None) for one in receipt.files))
 
-    def _clear(self, before: SignedPublication | None, current: Receipt) -> None:
-        """Remove torrents that the old manifest named and nothing names now."""
-        if before is None:
+    def _clear(self, torrents: Iterable[PublishedTorrent], current: Receipt) -> None:
+        """Remove those of these torrents that nothing names now."""
+        if not (old := tuple(torrents)):
             return
-        now = self._manifest(current)
-        named = {one.infohash for one in now.publication.torrents} if now else set[str]()
+        named = set[str]()
         for one in (*self.library.receipts(), current):
             named |= named_torrents(self.library, one)
-        for torrent in before.publication.torrents:
+        for torrent in old:
             if torrent.infohash not in named:
                 at = self.library.layout.torrent(digest_of(torrent.infohash))
                 with explaining("remove", at):
@@ -221,6 +247,19 @@ class Publisher:
             f"`thorp models repair {receipt.model_id}` mends it.",
             model_id=receipt.model_id,
         )
+
+
+def _torrents(signed: SignedPublication | None) -> tuple[PublishedTorrent, ...]:
+    return signed.publication.torrents if signed else ()
+
+
+def _identity(note: Path) -> tuple[int, int] | None:
+    """Which note this is: one that was written again is another one. None: there is none."""
+    try:
+        found = note.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_ctime_ns
 
 
 class Sha1Pieces:

@@ -13,13 +13,20 @@ from thorp.identity.principals import Principal
 from thorp.models.library import Kept
 from thorp.models.receipts import Receipt
 from thorp.models.types import SourceKind
+from thorp.swarm.bencoded import LARGEST as LARGEST_TORRENT
 from thorp.swarm.recipes import PIECE, check_piece_length
 from thorp.wire.capabilities.publishing import ShareRequest
 from thorp.wire.publication import Hint, Publication, PublishedFile, PublishedTorrent
 
+PER_PIECE: Final = 52  # bytes of a public torrent: a SHA-1 and a SHA-256
+BESIDE_PIECES: Final = 16 * 1024  # bytes of a public torrent at most: its names, its card
 OWN: Final = frozenset({SourceKind.IMPORT, SourceKind.GIT})
 GATED: Final = "its hub gives it only to who has agreed to its terms, so nobody else may hand it on"
 NO_LICENSE: Final = "nobody said under which licence it is; everybody has to be told: `--license L`"
+KEPT_BACK: Final = "it is kept to this node; share it by its name when others may have it"
+NOT_FROM_A_HUB: Final = (
+    "this node did not get it from a hub, which would say that everybody may have it; share it by its name if so"
+)
 NOT_BY_NAME: Final = "it is your own; share it by its name when you want to publish it"
 
 
@@ -160,7 +167,7 @@ def _hint(name: str, value: str) -> Hint:
         raise ShareWordsError(f"`{name[:80]}` is no hint. One looks like `temperature=0.7`.") from None
 
 
-def why_not(kept: Kept, terms: Terms, kind: Kind) -> str:
+def why_not(kept: Kept, terms: Terms, kind: Kind, *, kept_back: bool = False) -> str:
     """Why a model is not shared in this way; empty when it is."""
     receipt = kept.receipt
     if receipt.gated:
@@ -171,12 +178,43 @@ def why_not(kept: Kept, terms: Terms, kind: Kind) -> str:
         return f"it is known here under the licence {receipt.license}, not {terms.license}"
     if terms.public and not (receipt.license or terms.license):
         return NO_LICENSE
-    return NOT_BY_NAME if kind is Kind.ALL and receipt.source.kind in OWN else ""
+    if terms.public and (path := _of_too_many_pieces(receipt, terms.piece)):
+        return f"`{path}` would have more pieces than a torrent holds; take larger ones with `--piece-length`"
+    return _why_not_unnamed(receipt, terms, kept_back=kept_back) if kind is Kind.ALL else ""
 
 
-def refuse_unless_shareable(kept: Kept, terms: Terms, kind: Kind) -> None:
-    if why := why_not(kept, terms, kind):
+def _of_too_many_pieces(receipt: Receipt, piece: int) -> str:
+    """A file whose public torrent nobody would read, this node included; empty when there is none."""
+    most = (LARGEST_TORRENT - BESIDE_PIECES) // PER_PIECE
+    return next((one.path for one in receipt.files if -(-one.size // piece) > most), "")
+
+
+def _why_not_unnamed(receipt: Receipt, terms: Terms, *, kept_back: bool) -> str:
+    """Who shares everything has not thought of each model: what needs a word of its owner for it stays."""
+    if kept_back:
+        return KEPT_BACK
+    if receipt.source.kind in OWN:
+        return NOT_BY_NAME
+    confirmed = receipt.source.kind is SourceKind.HUB and receipt.claimed_by is None
+    return NOT_FROM_A_HUB if terms.public and not confirmed else ""
+
+
+def refuse_unless_shareable(kept: Kept, terms: Terms, kind: Kind, *, kept_back: bool = False) -> None:
+    if why := why_not(kept, terms, kind, kept_back=kept_back):
         raise NotShareableError(f"{kept.receipt.model_id} is not shared: {why}.", model_id=kept.receipt.model_id)
+
+
+def refuse_if_unshared(receipt: Receipt, before: object, now: object) -> None:
+    """The later word counts: sharing takes a while, and its owner may say meanwhile that a model stays here.
+
+    `before` and `now` tell one note that a model is kept back from another; None is no note.
+    """
+    if now is not None and now != before:
+        raise NotShareableError(
+            f"{receipt.model_id} was unshared while it was to be shared, so it stays with this node. Share it again "
+            "when you want that.",
+            model_id=receipt.model_id,
+        )
 
 
 def manifest_of(

@@ -276,7 +276,8 @@ class Resolver:
     def _in_hit(self, meaning: Meaning, ref: RepoRef) -> Meaning:
         if not meaning.near:
             return self._in_repo(meaning.ask, ref)
-        return self._near_repo(meaning.ask, ref, self._offers())
+        asked = parse_ref(meaning.ask.ref)
+        return self._near_repo(meaning.ask, ref, self._offers(), asked.model_id if isinstance(asked, IdRef) else None)
 
 
 def _one_quant(ask: Ask, ref: RepoRef) -> str | None:

@@ -41,6 +41,7 @@ from thorp.models.publish_plan import (
 )
 from thorp.models.receipts import Origin, Receipt, read_receipt
 from thorp.models.refs import check_repo, check_revision
+from thorp.models.shared import is_kept_back
 from thorp.models.stores import Stores
 from thorp.models.types import SourceKind
 from thorp.models.uses import filing, take
@@ -146,7 +147,7 @@ class _Sharing:
         chosen: list[Receipt] = []
         skipped: list[Skipped] = []
         for kept in self.desk.library.kept():
-            why = why_not(kept, self.terms, self.kind)
+            why = why_not(kept, self.terms, self.kind, kept_back=is_kept_back(self.desk.library, kept.receipt))
             if why:
                 skipped.append(Skipped(path=exact_ref(kept.receipt), reason=without_folders(why)))
             else:

@@ -14,6 +14,8 @@ from typing import Final, Protocol
 
 from thorp.base.errors import IntegrityError
 from thorp.base.files import explaining
+from thorp.models.budget import strictest
+from thorp.models.clockwork import WITHOUT_PROGRESS, Clockwork, enough, patience
 from thorp.models.fetching import SYNC_EVERY, TICK, Pace, told_to_end
 from thorp.models.frontier import Frontier
 from thorp.models.gaps import Gaps
@@ -26,7 +28,6 @@ from thorp.swarm.recipes import PIECE, SHA1
 from thorp.swarm.torrents import ReadTorrent, parse_torrent
 
 log = logging.getLogger(__name__)
-WITHOUT_PROGRESS: Final = 5.0  # seconds after which others are asked, too
 ALONE: Final = 30.0  # seconds after which the swarm is left where nobody else may be asked meanwhile
 HEAD_START: Final = 1.0  # seconds for neighbours to begin before others do who help in any case
 OTHER_THREADS: Final = 2  # one that hashes, one that syncs
@@ -92,19 +93,6 @@ def torrent_of(swarm: Swarm, wanted: Wanted) -> ReadTorrent | None:
     return None
 
 
-@dataclass(eq=False, slots=True)
-class Clockwork:
-    """When something moved last, counted in ticks: a machine that slept has not waited."""
-
-    quiet: float = 0.0
-    done: int = -1
-
-    def tick(self, done: int, seconds: float) -> float:
-        self.quiet = 0.0 if done != self.done else self.quiet + seconds
-        self.done = done
-        return self.quiet
-
-
 @dataclass(frozen=True, slots=True)
 class Swarming:
     """What one transfer is made of. `helpers`: who else has the bytes."""
@@ -155,6 +143,8 @@ class SwarmFetch:
                 wait(() if self._syncing is None else (self._syncing,))
                 self._end(download)
             hashing.result()
+            if whole and self._syncing is not None:
+                self._syncing.result()
         return self._hashes() if whole else None
 
     def _fetched(self) -> Download:
@@ -210,20 +200,21 @@ class SwarmFetch:
                 return True
             if self._given.stop.is_set():
                 raise told_to_end()
-            quiet = clockwork.tick(standing.done, TICK)
+            rate = strictest(self._pace.budgets)
+            overdue = clockwork.tick(standing.done, TICK, enough(rate)) - patience(rate)
             if (peers := self._swarm.peers()) != self._peers or since_peers >= PEERS_EVERY:
                 self._met = self._met or bool(peers)
                 self._peers = peers
                 download.add_peers(peers)
-                download.limit(min((one.rate for one in self._pace.budgets if one.rate), default=0))
+                download.limit(rate)
                 since_peers = 0.0
-            if self._pace.mix == "never" and quiet > ALONE:
+            if self._pace.mix == "never" and overdue > ALONE - WITHOUT_PROGRESS:
                 return False
-            if not helped and self._others_may_join(quiet, elapsed):
+            if not helped and self._others_may_join(overdue, elapsed):
                 helped = True
                 for _ in range(self._pace.ranges):
                     threads.submit(self._gaps.fill, download)
-            if self._gaps.failure is not None and quiet > WITHOUT_PROGRESS:
+            if self._gaps.failure is not None and overdue > 0:
                 return False
             self._divide(download, standing)
             self._sync(threads)
@@ -248,10 +239,10 @@ class SwarmFetch:
             download.prefer(soon)
             self._soon = soon
 
-    def _others_may_join(self, quiet: float, elapsed: float) -> bool:
+    def _others_may_join(self, overdue: float, elapsed: float) -> bool:
         if self._pace.mix == "always":
             return elapsed >= HEAD_START
-        return self._pace.mix == "auto" and quiet >= WITHOUT_PROGRESS
+        return self._pace.mix == "auto" and overdue >= 0
 
     def _look(self, standing: Standing) -> None:
         """Take over what the engine says."""
