@@ -7,6 +7,7 @@ from typing import Any
 import libtorrent
 import pytest
 
+from thorp.base.errors import ThorpError
 from thorp.swarm.engine import CannotListenError, Engine, MovingError, NoFileError
 from thorp.swarm.native import GoneError, UnreadableTorrentError, read
 from thorp.swarm.profile import household, public
@@ -189,6 +190,16 @@ def test_a_file_that_is_not_there_or_of_another_length_is_not_shared(swarm, tmp_
     data = swarm.data(2)
     for at in (tmp_path / "missing", swarm.file("short", data[:-1]), tmp_path):
         with pytest.raises(NoFileError):
+            seed.seed(swarm.torrent(data), at)
+    assert seed.seeds() == frozenset()
+
+
+def test_a_file_that_the_system_does_not_let_us_look_at_is_refused_in_our_own_words(swarm, tmp_path):
+    seed, data = swarm.engine(SEED), swarm.data(2)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for at in (tmp_path / ("x" * 300), loop):
+        with pytest.raises(ThorpError):
             seed.seed(swarm.torrent(data), at)
     assert seed.seeds() == frozenset()
 

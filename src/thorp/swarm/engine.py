@@ -11,6 +11,7 @@ from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Final
 
 from thorp.base.errors import ConflictError, NotFoundError, ThorpError
+from thorp.base.files import explaining
 from thorp.swarm import native
 from thorp.swarm.download import Download, quiet
 from thorp.swarm.events import PeerBanned, event_of
@@ -271,7 +272,7 @@ def _is_well(seed: Seed) -> bool:
 
 def _as_it_lies(at: Path, length: int) -> Path:
     """Where the bytes really are, behind any symlink."""
-    real = at.resolve()
-    if not real.is_file() or real.stat().st_size != length:
-        raise NoFileError(f"{at} is not there, or not as long as its torrent says. Run `thorp verify`.")
-    return real
+    with explaining("read", at):
+        if at.is_file() and (real := at.resolve()).stat().st_size == length:
+            return real
+    raise NoFileError(f"{at} is not there, or not as long as its torrent says. Run `thorp verify`.")
