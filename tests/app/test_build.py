@@ -1,8 +1,9 @@
 """The parts meet: a built node offers everything that is declared."""
 
+import socket
 from pathlib import Path
 
-from thorp.testing.process import running_node
+from thorp.testing.process import NodeProcess, running_node, until
 from thorp.wire.capabilities import every_capability
 
 
@@ -54,3 +55,16 @@ def test_every_start_has_its_own_owner_token(tmp_path: Path) -> None:
         with running_node(tmp_path / "home") as node:
             tokens.add(node.paths.owner_token.read_text())
     assert len(tokens) == 2
+
+
+def test_what_the_owner_changes_holds_while_a_service_cannot_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        more = {"THORP_SWARM_TRACKER": "true", "THORP_SWARM_TRACKER_PORT": str(taken.getsockname()[1])}
+        with running_node(tmp_path / "home", **more) as node:
+            until(lambda: state_of(node, "tracker") == "restarting", "the tracker cannot have its port")
+            assert node.owner().request("PUT", "/api/v1/config/node.name", {"value": "attic"}).status == 200
+            assert node.owner().request("GET", "/api/v1/lan").data["name"] == "attic"
+
+
+def state_of(node: NodeProcess, service: str) -> str:
+    return next(row["state"] for row in node.status()["services"] if row["name"] == service)

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -262,6 +263,32 @@ def test_who_went_is_cut_off_while_the_library_is_looked_at(tmp_path: Path) -> N
     asyncio.run(story())
 
 
+def test_who_went_is_cut_off_while_every_other_thread_of_the_node_is_busy(tmp_path: Path) -> None:
+    async def story() -> None:
+        free, busy = threading.Event(), threading.Event()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        async with living(present=Present(Around((neighbour(MIA),)))) as world:
+            engine = await world.runs()
+            handing_out(world, tmp_path)
+            world.service.poke(library=True)
+            await world.until(lambda: engine.seeds() and is_let_in(MIA, engine))
+
+            def hold() -> None:
+                busy.set()
+                free.wait(PATIENCE)
+
+            held = asyncio.create_task(asyncio.to_thread(hold))
+            await world.until(busy.is_set)
+            world.present.around = Around()
+            world.service.admit()
+            await world.until(lambda: not is_let_in(MIA, engine))
+            assert not held.done()
+            free.set()
+            await held
+
+    asyncio.run(story())
+
+
 def test_machines_that_the_owner_lists_are_let_in_as_soon_as_they_are(tmp_path: Path) -> None:
     async def story() -> None:
         async with living() as world:
@@ -305,6 +332,44 @@ def test_E60_it_follows_the_networks_with_the_port_that_others_know() -> None:
                 pass
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection((HERE, port), timeout=PATIENCE)
+
+    asyncio.run(story())
+
+
+def test_E60_a_network_that_comes_is_joined_and_the_one_that_was_there_goes_on() -> None:
+    async def story() -> None:
+        async with living() as world:
+            engine = await world.runs()
+            with socket.create_server((OTHER, engine.port)):
+                world.place.at = (nic(HERE), nic(OTHER))
+                await world.looked()
+                await world.until(lambda: OTHER in world.service.why)
+                with socket.create_connection((HERE, engine.port), timeout=PATIENCE):
+                    pass
+            await world.looked()
+            await world.until(lambda: not world.service.why)
+            assert world.service.engine() is engine
+            for address in (HERE, OTHER):
+                with socket.create_connection((address, engine.port), timeout=PATIENCE):
+                    pass
+
+    asyncio.run(story())
+
+
+def test_a_first_look_at_the_library_that_failed_is_made_again() -> None:
+    def broken() -> None:
+        raise ConflictError("the library is locked")
+
+    async def story() -> None:
+        async with living(company=lambda: False) as world:
+            await world.looked()
+            world.refresh, world.company = broken, lambda: True
+            world.service.poke()
+            await world.until(lambda: world.service.why == "the library is locked")
+            before, world.refresh = world.refreshed, lambda: None
+            world.service.poke()
+            await world.until(lambda: not world.service.why)
+            assert world.refreshed == before + 1
 
     asyncio.run(story())
 

@@ -10,6 +10,7 @@ import pytest
 from thorp.app.public_engine import PublicEngineService, profile_of
 from thorp.app.settings import Settings
 from thorp.app.tree import ServiceTree
+from thorp.base.errors import ConflictError, ThorpError
 from thorp.base.fanout import Fanout
 from thorp.swarm.profile import NEVER, NOT_PUBLIC
 from thorp.swarm.settings import SwarmSettings
@@ -25,11 +26,14 @@ class World:
     def __init__(self, swarm: SwarmSettings, address: str | None = "127.0.0.1") -> None:
         self.settings = replace(Settings(), swarm=swarm)
         self.changes = Fanout[Change]()
+        self.failure: ThorpError | None = None
         self.refreshed: asyncio.Queue[int] = asyncio.Queue()
         self.service = PublicEngineService(lambda: self.settings, self._refresh, self.changes, lambda: address)
 
     def _refresh(self) -> None:
         self.loop.call_soon_threadsafe(self.refreshed.put_nowait, self.service.port())
+        if self.failure is not None:
+            raise self.failure
 
     async def set(self, swarm: SwarmSettings) -> None:
         wanted = replace(self.settings, swarm=swarm)
@@ -72,6 +76,35 @@ def test_it_looks_again_whenever_the_library_changes() -> None:
         assert await world.refreshed.get()
 
     World(ON).live(story)
+
+
+def test_a_look_at_the_library_that_failed_is_told_and_made_again() -> None:
+    async def story(world: World) -> None:
+        await world.refreshed.get()
+        world.failure = ConflictError("the library is locked")
+        world.changes.publish(LibraryChanged(what="added", model_ids=("m",)))
+        await world.refreshed.get()
+        await world.set(replace(ON, public_upload=1000))
+        assert world.service.why == "the library is locked"
+        assert world.refreshed.get_nowait()
+        world.failure = None
+        await world.set(replace(ON, public_upload=2000))
+        assert world.service.why == ""
+        assert world.refreshed.get_nowait()
+        await world.set(replace(ON, public_upload=3000))
+        assert world.refreshed.empty()
+
+    World(ON).live(story)
+
+
+def test_what_is_turned_off_has_no_fault_to_tell() -> None:
+    async def story(world: World) -> None:
+        await world.set(ON)
+        assert world.service.why
+        await world.set(OFF)
+        assert world.service.why == ""
+
+    World(OFF, address=None).live(story)
 
 
 def test_another_port_is_taken_at_once() -> None:

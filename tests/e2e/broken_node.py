@@ -58,9 +58,9 @@ def main() -> None:
         keeper = ConfigKeeper(file, sources, effective)
         centre, access = build_centre(tools), build_access(tools)
         feature = build_feature(
-            tools, centre, access, lambda: keeper, Outside(lambda: (*listeners.rows(),), lambda: Busy(0, 0))
+            tools, centre, access, keeper, Outside(lambda: (*listeners.rows(),), lambda: Busy(0, 0))
         )
-        gate = build_gate(tools, access, web_app(build_doors(tools, centre, access, feature)), lambda: keeper)
+        gate = build_gate(tools, access, web_app(build_doors(tools, centre, access, feature)), keeper)
         listeners = Listeners(paths, effective.settings.local, lambda: (), gate)
         offers = (*node_offers(feature), Offer(BROKEN, unary=brew, self_test=look_for_a_kettle))
         services = (

@@ -7,6 +7,7 @@ from typing import Any
 import libtorrent
 import pytest
 
+from thorp.base.errors import ThorpError
 from thorp.swarm.engine import CannotListenError, Engine, MovingError, NoFileError
 from thorp.swarm.native import GoneError, UnreadableTorrentError, read
 from thorp.swarm.profile import household, public
@@ -193,6 +194,16 @@ def test_a_file_that_is_not_there_or_of_another_length_is_not_shared(swarm, tmp_
     assert seed.seeds() == frozenset()
 
 
+def test_a_file_that_the_system_does_not_let_us_look_at_is_refused_in_our_own_words(swarm, tmp_path):
+    seed, data = swarm.engine(SEED), swarm.data(2)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for at in (tmp_path / ("x" * 300), loop):
+        with pytest.raises(ThorpError):
+            seed.seed(swarm.torrent(data), at)
+    assert seed.seeds() == frozenset()
+
+
 def test_a_shared_file_that_vanishes_is_no_longer_shared_and_never_written(swarm, tmp_path):
     data = swarm.data(20)
     seed, torrent = seeding(swarm, data)
@@ -355,6 +366,62 @@ def test_interfaces_come_and_go_and_the_port_stays(swarm):
     socket.create_connection((SECOND, port), timeout=30).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((FIRST, port), timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((FIRST,), (FIRST, SECOND)),
+        ((FIRST, SECOND), (FIRST,)),
+        ((FIRST, SECOND), (SECOND, FIRST)),
+        ((FIRST, SECOND), (SECOND, SEED)),
+        ((FIRST,), (FIRST,)),
+    ],
+)
+def test_E60_an_address_that_stays_goes_on_beside_those_that_come_and_go(swarm, before, after):
+    engine = swarm.engine("", profile=household(before, 0))
+    port = engine.port
+    engine.listen_on(after)
+    assert (engine.port, engine.trouble) == (port, "")
+    assert set(after) == {one for one in (FIRST, SECOND, SEED) if answers(one, port)}
+
+
+def answers(address, port):
+    try:
+        socket.create_connection((address, port), timeout=30).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_E60_an_address_that_cannot_be_had_is_named_and_taken_once_it_can(swarm):
+    engine = swarm.engine(FIRST)
+    port = engine.port
+    with socket.create_server((SECOND, port)):
+        for _ in range(2):
+            engine.listen_on([SECOND, FIRST])
+            assert engine.port == port
+            assert SECOND in engine.trouble
+            assert FIRST not in engine.trouble
+        assert answers(FIRST, port)
+    engine.listen_on([SECOND, FIRST])
+    assert (engine.port, engine.trouble) == (port, "")
+    assert answers(SECOND, port)
+
+
+def test_E60_a_first_address_that_is_gone_does_not_stop_the_start(swarm):
+    engine = swarm.engine("", profile=household(("192.0.2.1", FIRST), 0))
+    assert "192.0.2.1" in engine.trouble
+    assert answers(FIRST, engine.port)
+
+
+def test_where_no_address_is_left_that_is_an_error_and_the_next_one_is_taken(swarm):
+    engine = swarm.engine(FIRST)
+    with pytest.raises(CannotListenError, match=r"192\.0\.2\.1"):
+        engine.listen_on(["192.0.2.1"])
+    assert engine.port == 0
+    engine.listen_on([SECOND])
+    assert answers(SECOND, engine.port)
 
 
 def test_a_port_that_is_taken_is_told(swarm):

@@ -134,19 +134,21 @@ def build(tools: Tools, wishes: Wishes) -> Node:
     def later() -> Models:
         return models
 
+    def settings() -> Settings:
+        """Those everybody lives by, whatever state the services are in."""
+        return keeper.running
+
     centre, access = build_centre(tools), build_access(tools)
-    feature = build_feature(tools, centre, access, lambda: keeper, Outside(rows, busy))
-    gate = build_gate(tools, access, web_app(build_doors(tools, centre, access, feature)), lambda: keeper)
-    local = wishes.effective.settings.local
-    listeners = Listeners(tools.paths, local, lambda: keeper.running.local.hosts, gate)
-    maker = ExposedMaker(tools.paths.keys, tools.clock, gate, lambda: keeper.running.local.hosts)
-    exposure = Exposure(lambda: keeper.running.local, maker.make, centre.announce)
-    settings = running_settings(centre, wishes, lambda: keeper)
+    keeper = ConfigKeeper(wishes.file, wishes.sources, wishes.effective)
+    feature = build_feature(tools, centre, access, keeper, Outside(rows, busy))
+    gate = build_gate(tools, access, web_app(build_doors(tools, centre, access, feature)), keeper)
+    listeners = Listeners(tools.paths, settings().local, lambda: settings().local.hosts, gate)
+    maker = ExposedMaker(tools.paths.keys, tools.clock, gate, lambda: settings().local.hosts)
+    exposure = Exposure(lambda: settings().local, maker.make, centre.announce)
     lan = build_lan(tools, centre, settings, later)
     public = PublicEngineService(settings, lambda: later().refresh_public(), centre.changes)
-    models = build_node_models(tools, centre, settings, lambda: keeper, Ways(lan, public))
-    reviewers = (tools.logs, listeners, exposure, models, public, lan)
-    keeper = ConfigKeeper(wishes.file, wishes.sources, wishes.effective, reviewers)
+    models = build_node_models(tools, centre, keeper, Ways(lan, public))
+    keeper.consult(tools.logs, listeners, exposure, models, public, lan)
     keeper.check()
 
     def offers() -> Iterator[Offer]:
@@ -186,11 +188,6 @@ def build_centre(tools: Tools) -> Centre:
     return Centre(Node(bus, changes, tools.clock), bus, changes, key, announce)
 
 
-def running_settings(centre: Centre, wishes: Wishes, keeper: Callable[[], ConfigKeeper]) -> Callable[[], Settings]:
-    """The settings everybody lives by; before the node is ready, those it starts with."""
-    return lambda: keeper().running if centre.node.is_ready else wishes.effective.settings
-
-
 def build_lan(
     tools: Tools,
     centre: Centre,
@@ -213,20 +210,18 @@ def build_lan(
     )
 
 
-def build_node_models(
-    tools: Tools, centre: Centre, settings: Callable[[], Settings], keeper: Callable[[], ConfigKeeper], ways: Ways
-) -> Models:
+def build_node_models(tools: Tools, centre: Centre, keeper: ConfigKeeper, ways: Ways) -> Models:
     """`models.dir` is read once: where models lie does not change under a running node."""
     lan = ways.lan
 
     async def keep_limit(rate: int) -> None:
-        await keeper().change({"transfers.limit": rate})
+        await keeper.change({"transfers.limit": rate})
 
     return build_models(
         Ground(
             paths=tools.paths,
             hub=tools.hub,
-            settings=settings,
+            settings=lambda: keeper.running,
             clock=tools.clock,
             randomness=tools.randomness,
             announce=centre.announce,
@@ -255,7 +250,7 @@ def build_access(tools: Tools) -> Access:
     )
 
 
-def build_gate(tools: Tools, access: Access, app: ASGIApp, keeper: Callable[[], ConfigKeeper]) -> Gate:
+def build_gate(tools: Tools, access: Access, app: ASGIApp, keeper: ConfigKeeper) -> Gate:
     """The gate in front of whatever answers: who is calling, and within which budget."""
     token, token_hash = new_owner_token(tools.randomness)
     write_atomically(DISK, tools.paths.owner_token, token.encode("ascii"))
@@ -263,7 +258,7 @@ def build_gate(tools: Tools, access: Access, app: ASGIApp, keeper: Callable[[], 
         keys=access.ring,
         sessions=access.sessions,
         owner_hash=token_hash,
-        open_inference=lambda: keeper().running.local.open_inference,
+        open_inference=lambda: keeper.running.local.open_inference,
     )
     return Gate(app, known, RequestBudgets(tools.clock), access.live, tools.randomness)
 
@@ -272,19 +267,19 @@ def build_feature(
     tools: Tools,
     centre: Centre,
     access: Access,
-    keeper: Callable[[], ConfigKeeper],
+    keeper: ConfigKeeper,
     outside: Outside,
 ) -> NodeFeature:
     node = centre.node
     around = LiveSurroundings(
         tree=lambda: node.tree,
         bus=centre.bus,
-        own_name=lambda: keeper().running.node.shown_name(socket.gethostname()),
+        own_name=lambda: keeper.running.node.shown_name(socket.gethostname()),
         own_state=lambda: node.state,
         open_listeners=outside.rows,
         goings_on=outside.busy,
         is_claimed=access.desk.claimed,
-        restart_keys=lambda: keeper().needs_restart,
+        restart_keys=lambda: keeper.needs_restart,
         last_stop=lambda: access.database.stopped_cleanly,
         stop=node.request_stop,
     )

@@ -79,6 +79,10 @@ class ConfigKeeper:
         self.effective = effective
         self.running = effective.settings
 
+    def consult(self, *reviewers: Reviewer) -> None:
+        """Who is asked about changes from here on, in this order. They live by these settings, so they come later."""
+        self._reviewers = reviewers
+
     @property
     def needs_restart(self) -> tuple[str, ...]:
         """Settings that were changed since the start and apply at the next one."""

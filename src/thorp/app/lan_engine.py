@@ -7,10 +7,12 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
 from thorp.app.lan_place import NodePlace, Present
+from thorp.app.library_changes import OwedLook
 from thorp.app.settings import Settings
 from thorp.base.errors import ThorpError
 from thorp.base.hooks import nothing
@@ -41,17 +43,16 @@ class EngineService:
         self._present = present
         self._settings = settings
         self._company = company  # whether there is anybody in the household but us
-        self._refresh = refresh
+        self._library = OwedLook(refresh)
         self._engine: Engine | None = None
         self._listens: tuple[str, ...] = ()
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
-        self._library = True  # something about the library has changed
         self._over = False  # no engine is to be started any more
         self._turn = threading.Lock()  # around starting and stopping: a look may be at work when the end comes
         self._opening = threading.Lock()  # so that who was let in last is what the engine goes by
         self.changed: Callable[[], None] = nothing  # the port is another one
-        self.why = ""  # nothing runs
+        self.why = ""  # nothing runs, or not everywhere
 
     def engine(self) -> Engine | None:
         return self._engine
@@ -65,7 +66,8 @@ class EngineService:
         return self._present.addresses() | frozenset(self._settings().swarm.hosts)
 
     def poke(self, *, library: bool = False) -> None:
-        self._library = self._library or library
+        if library:
+            self._library.owe()
         self._wake.set()
 
     def admit(self) -> None:
@@ -74,76 +76,81 @@ class EngineService:
 
     async def run(self, life: Life) -> None:
         self._over = False
+        door = ThreadPoolExecutor(1, "swarm-door")  # its own: who is cut off does not wait behind anybody's work
         try:
-            await working(life, "swarm", admit=self._admit(), follow=self._follow())
+            await working(life, "swarm", admit=self._admit(door), follow=self._follow())
         finally:
+            door.shutdown(wait=False)
             self._over = True  # for a thread, too, that is in the middle of starting one
             await asyncio.to_thread(self._end)
 
     async def _follow(self) -> None:
         while True:
             self._wake.clear()
-            before, library = self.port(), self._library
-            self._library = False
-            await asyncio.to_thread(self._look, library=library)
+            before = self.port()
+            await asyncio.to_thread(self._look)
             if self.port() != before:
                 self.changed()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN)
 
-    async def _admit(self) -> None:
+    async def _admit(self, door: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await self._moved.wait()
             self._moved.clear()
             if (engine := self._engine) is not None:
-                await asyncio.to_thread(self._open, engine)
+                await loop.run_in_executor(door, self._open, engine)
 
     def _open(self, engine: Engine) -> None:
         with self._opening:
             engine.open_to(self.admitted())
 
-    def _look(self, *, library: bool) -> None:
+    def _look(self) -> None:
         """Bring the engine to what is wanted now."""
         self._present.nics = self._place.nics()
         try:
-            engine, started = self._run_or_end(self._settings())
-            if engine is not None and (started or library):
-                self._refresh()
-            self.why = ""
+            engine = self._run_or_end(self._settings())
+            if engine is not None:
+                self._library.settle()
+            self._say(engine.trouble if engine is not None else "")
         except ThorpError as error:
-            self._library = self._library or library  # it was not looked at
-            if error.message != self.why:
-                log.warning("the swarm stands still: %s", error.message)
-            self.why = error.message
+            self._say(error.message)
 
-    def _run_or_end(self, settings: Settings) -> tuple[Engine | None, bool]:
-        """The engine that runs from here on, if one shall, and whether it was started now."""
+    def _say(self, why: str) -> None:
+        if why and why != self.why:
+            log.warning("the swarm does not do all it should: %s", why)
+        self.why = why
+
+    def _run_or_end(self, settings: Settings) -> Engine | None:
+        """The engine that runs from here on, if one shall."""
         with self._turn:
             if self._over or not self._is_wanted(settings):
                 self._stop_engine()
-                return None, False
-            engine, started = self._begin(settings)
+                return None
+            engine = self._begin(settings)
             self._open(engine)
             engine.limit(down=settings.transfers.limit, up=settings.swarm.upload)
-            return engine, started
+            return engine
 
     def _is_wanted(self, settings: Settings) -> bool:
         allowed = settings.lan.enabled and settings.sharing.household and bool(self._present.nics)
         return allowed and (settings.swarm.tracker or self._company())
 
-    def _begin(self, settings: Settings) -> tuple[Engine, bool]:
+    def _begin(self, settings: Settings) -> Engine:
         listens = tuple(nic.address for nic in self._present.nics)
         if self._engine is not None:
-            if listens != self._listens:
+            if listens != self._listens or self._engine.trouble:
                 self._engine.listen_on(listens)
                 self._listens = listens
-            return self._engine, False
+            return self._engine
         swarm = settings.swarm
         engine = Engine(household(listens, swarm.port, encrypt=swarm.encrypt, others=swarm.tracker))
         engine.start()
         self._engine, self._listens = engine, listens
+        self._library.owe()
         log.info("files go between members at port %d", engine.port)
-        return engine, True
+        return engine
 
     def _end(self) -> None:
         with self._turn:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import Final
 
-from thorp.app.library_changes import each_library_change
+from thorp.app.library_changes import OwedLook, each_library_change
 from thorp.app.settings import Settings
 from thorp.base.errors import ThorpError
 from thorp.base.fanout import Fanout
@@ -42,10 +42,11 @@ class PublicEngineService:
         address: Callable[[], str | None] = own_address,
     ) -> None:
         self._settings = settings
-        self._refresh = refresh
+        self._library = OwedLook(refresh)
         self._changes = changes
         self._address = address
-        self._wanted: SwarmSettings | None = None  # None: nothing was changed since the start
+        # As last applied; None: as at the start. The node's own settings change after every reviewer has followed.
+        self._wanted: SwarmSettings | None = None
         self._engine: Engine | None = None
         self._profile: Profile | None = None  # as the engine was started
         self._listens = ""
@@ -70,49 +71,50 @@ class PublicEngineService:
 
     async def run(self, life: Life) -> None:
         self._runs = True
-        watch = each_library_change(self._changes, self._wake.set)
+        watch = each_library_change(self._changes, self._changed)
         try:
             await working(life, "public swarm", watch=watch, follow=self._follow())
         finally:
             self._runs = False
             await asyncio.to_thread(self._stop)
 
+    def _changed(self) -> None:
+        self._library.owe()
+        self._wake.set()
+
     async def _follow(self) -> None:
-        library = True
         while True:
             self._wake.clear()
-            await asyncio.to_thread(self._look, library=library)
-            library = False
+            await asyncio.to_thread(self._look)
             with suppress(TimeoutError):
-                library = await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN)
+                await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN)
 
-    def _look(self, *, library: bool = False) -> None:
+    def _look(self) -> None:
         """Bring the engine to what is wanted now."""
         with self._turn:
             settings = self._wanted or self._settings().swarm
             if not (settings.public and self._runs):
                 self._end()
+                self.why = ""
                 return
             try:
-                started = self._begin(settings)
-                if self._engine is None:
-                    return
-                self._engine.limit(down=0, up=settings.public_upload)
-                if started or library:
-                    self._refresh()
-                self.why = ""
+                self._say(self._bring(settings))
             except ThorpError as error:
-                self._complain(error.message)
+                self._say(error.message)
                 if self._engine is not None and not self._engine.port:
                     self._end()
 
-    def _begin(self, settings: SwarmSettings) -> bool:
-        """Whether it was started now."""
+    def _bring(self, settings: SwarmSettings) -> str:
+        """Have it run as it shall; answers what stands in the way."""
         address = self._address()
         if address is None:
-            self._complain("this machine has no way to the internet")
             self._end()
-            return False
+            return "This machine has no way to the internet."
+        self._begin(settings, address).limit(down=0, up=settings.public_upload)
+        self._library.settle()
+        return ""
+
+    def _begin(self, settings: SwarmSettings, address: str) -> Engine:
         profile = profile_of(settings)
         if profile != self._profile:
             self._end()
@@ -120,15 +122,16 @@ class PublicEngineService:
             if address != self._listens:
                 self._engine.listen_on((address,))
                 self._listens = address
-            return False
+            return self._engine
         engine = Engine(replace(profile, listen=(address,)))
         engine.start()
         self._engine, self._profile, self._listens = engine, profile, address
+        self._library.owe()
         log.info("what is public goes out at port %d", engine.port)
-        return True
+        return engine
 
-    def _complain(self, why: str) -> None:
-        if why != self.why:
+    def _say(self, why: str) -> None:
+        if why and why != self.why:
             log.warning("nothing goes to everybody: %s", why)
         self.why = why
 

@@ -11,13 +11,14 @@ from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Final
 
 from thorp.base.errors import ConflictError, NotFoundError, ThorpError
+from thorp.base.files import explaining
 from thorp.swarm import native
 from thorp.swarm.download import Download, quiet
 from thorp.swarm.events import PeerBanned, event_of
 from thorp.swarm.gate import Gate
 from thorp.swarm.ledger import Board, Ledger
 from thorp.swarm.native import GoneError, Order, Read, UnreadableTorrentError
-from thorp.swarm.profile import Profile, bound_to
+from thorp.swarm.profile import Profile, bound_to, interfaces
 
 if TYPE_CHECKING:
     import libtorrent
@@ -74,6 +75,7 @@ class Engine:
         self._seeds: dict[bytes, Seed] = {}
         self._downloads: dict[bytes, Download] = {}
         self.port = 0  # really bound, after `start`; 0: it listens nowhere
+        self.trouble = ""  # the addresses it should listen on and cannot, and why
 
     def start(self) -> None:
         with self._lock:
@@ -107,15 +109,19 @@ class Engine:
             self._seeds.clear()
             self._session = self._pump = None
             self._board = Board()
-            self.port = 0
+            self.port, self.trouble = 0, ""
 
     def listen_on(self, addresses: Sequence[str]) -> None:
-        """On these and no other addresses, all with the one port. For interfaces that come and go."""
+        """On these and no other addresses, all with the one port. For interfaces that come and go.
+
+        Some that it cannot have are its `trouble`, until a later call gets them; an error is when it gets none at all.
+        """
         with self._lock:
             session = self._running()
-            if addresses and not (self.port or self._profile.port):
-                self.port = self._bind(session, addresses[:1], 0)
-            self.port = self._bind(session, addresses, self.port or self._profile.port)
+            port = self.port or self._profile.port or self._some_port(session, addresses)
+            self.port = self._bind(session, addresses, port)
+            if addresses and not self.port:
+                raise CannotListenError(self.trouble)
 
     def open_to(self, addresses: Collection[str]) -> None:
         """To these members and nobody else; who is not among them is cut off at once."""
@@ -198,15 +204,25 @@ class Engine:
         return self._session
 
     def _bind(self, session: "libtorrent.session", addresses: Sequence[str], port: int) -> int:
-        self._board.forget_listening()
+        """The port it listens at then; 0: nowhere. One that listens already is left alone: only new ones are told of."""
+        stays = [one for one in addresses if port and self._board.listening(one) == port]
+        self._board.forget_listening(but=stays)
+        # First without the new ones: an address that was asked for before is not tried again.
+        native.apply(session, {"listen_interfaces": interfaces(stays, port)})
         native.apply(session, bound_to(addresses, port))
-        settled = self._board.wait(
+        self._board.wait(
             lambda: all(self._board.listening(one) or self._board.refusal(one) for one in addresses), PATIENCE
         )
-        refused = [f"{one}: {why}" for one in addresses if (why := self._board.refusal(one))]
-        if refused or not settled:
-            raise CannotListenError(f"The swarm cannot listen ({'; '.join(refused) or 'no answer'}). Free the port.")
-        return self._board.listening(addresses[0]) or 0 if addresses else 0
+        bound = {one: self._board.listening(one) for one in addresses}
+        missing = [f"{one}: {self._board.refusal(one) or 'no answer'}" for one in addresses if not bound[one]]
+        self.trouble = f"The swarm cannot listen ({'; '.join(missing)}). Free the port." if missing else ""
+        return next(filter(None, bound.values()), 0)
+
+    def _some_port(self, session: "libtorrent.session", addresses: Sequence[str]) -> int:
+        """One that is free at an address that can be had."""
+        port = next(filter(None, (self._bind(session, (one,), 0) for one in addresses)), 0)
+        self._board.forget_listening()  # it is bound anew, by its number
+        return port
 
     def _end(self, download: Download) -> bytes:
         with self._lock:
@@ -256,7 +272,7 @@ def _is_well(seed: Seed) -> bool:
 
 def _as_it_lies(at: Path, length: int) -> Path:
     """Where the bytes really are, behind any symlink."""
-    real = at.resolve()
-    if not real.is_file() or real.stat().st_size != length:
-        raise NoFileError(f"{at} is not there, or not as long as its torrent says. Run `thorp verify`.")
-    return real
+    with explaining("read", at):
+        if at.is_file() and (real := at.resolve()).stat().st_size == length:
+            return real
+    raise NoFileError(f"{at} is not there, or not as long as its torrent says. Run `thorp verify`.")

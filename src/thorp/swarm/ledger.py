@@ -1,6 +1,6 @@
 """What is known of each torrent in an engine, kept by one thread and waited for by others."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition
@@ -124,9 +124,10 @@ class Board:
         with self._changed:
             return self._changed.wait_for(until, seconds)
 
-    def forget_listening(self) -> None:
+    def forget_listening(self, *, but: Collection[str] = ()) -> None:
+        """Of all addresses but those that stay as they are."""
         with self._changed:
-            self._listening.clear()
+            self._listening = {one: port for one, port in self._listening.items() if one in but}
             self._refused.clear()
 
     def listening(self, address: str) -> int | None:

@@ -102,6 +102,7 @@ def open_session(profile: Profile) -> "libtorrent.session":
 def apply(session: "libtorrent.session", settings: Mapping[str, Setting]) -> None:
     pack: Any = dict(settings)
     session.apply_settings(pack)
+    session.listen_port()  # answered after the change has been made
 
 
 def address_filter(opened: Iterable[str], banned: Iterable[str], profile: Profile) -> "libtorrent.ip_filter":
