@@ -75,7 +75,7 @@ def test_D43_who_is_cut_off_while_a_file_is_opened_leaves_it_closed(
 
     def is_closed() -> bool:
         try:
-            return not opened or os.readlink(f"/proc/self/fd/{opened[0]}") != str(tmp_path / "a")
+            return not opened or Path(f"/proc/self/fd/{opened[0]}").readlink() != tmp_path / "a"
         except OSError:
             return True
 
