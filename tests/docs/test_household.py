@@ -15,6 +15,7 @@ from thorp.wire.hello import NONCE_SECONDS, SESSION_SECONDS, HelloRequest, sign_
 from thorp.wire.household import SignedRoster, bytes_of_text, secret_digest, sign_roster, verify_roster
 from thorp.wire.invites import Invite, invite_id, link_of, parse_link
 from thorp.wire.joining import Transcript, proof, sign_transcript, transcript
+from thorp.wire.strictjson import MOST_MEMBERS
 
 PAGE = (ROOT / "docs/protocol/household.md").read_text(encoding="utf-8")
 [VECTORS] = [json.loads(block.text) for block in blocks(PAGE) if block.info == "json household"]
@@ -77,7 +78,8 @@ def test_the_greeting_is_as_written() -> None:
 def test_the_bounds_are_as_written() -> None:
     for promise in (
         f"| {answers.LARGEST_BODY // 1024} KiB |",
-        f"| {hello.NEW_PER_SECOND:g} a second, of them {hello.NEW_EACH:g} from one address",
+        f"| {hello.NEW_EACH:g} a second from one address (of IPv6: one /64), {hello.NEW_PER_SECOND:g} from all",
+        f"{MOST_MEMBERS // 1000} 000 members of objects and arrays",
         f"| the newest {hello.MOST_NONCES}, {NONCE_SECONDS:g} s, one use |",
         f"| {SESSION_SECONDS} s, the newest {hello.SESSIONS_EACH} of a node |",
         f"| {giving.AT_ONCE_EACH} to one node, {giving.AT_ONCE} in all; else 429 |",

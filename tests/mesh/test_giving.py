@@ -1,5 +1,6 @@
 import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 
 from thorp.base.errors import ThorpError
 from thorp.identity.ids import NodeId
+from thorp.mesh import giving
 from thorp.mesh.answers import RangeRefusedError
 from thorp.mesh.giving import PIECE, Counter, FileChangedError, NotSharedError, TooManyFilesError, give, wants_part
 from thorp.mesh.ports import Blob
+from thorp.testing.process import until
 
 ANN, BOB = NodeId("ann"), NodeId("bob")
 
@@ -54,6 +57,42 @@ def test_D43_what_is_not_the_verified_file_is_not_given(tmp_path: Path, kind: st
 
     with pytest.raises(ThorpError):
         given(Blob(str(at), 3, shareable=True))
+
+
+def test_D43_who_is_cut_off_while_a_file_is_opened_leaves_it_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    inside, go = threading.Event(), threading.Event()
+    opened: list[int] = []
+    real = giving._opened  # pyright: ignore[reportPrivateUsage]
+
+    def slowly(path: Path, size: int) -> int:
+        inside.set()
+        go.wait(30)
+        opened.append(real(path, size))
+        return opened[0]
+
+    def is_closed() -> bool:
+        try:
+            return not opened or Path(f"/proc/self/fd/{opened[0]}").readlink() != tmp_path / "a"
+        except OSError:
+            return True
+
+    async def run() -> None:
+        async def send(_message: Any) -> None:
+            raise AssertionError("nothing is sent")
+
+        giving_it = asyncio.ensure_future(give(send, Blob(str(tmp_path / "a"), 3, shareable=True), None))
+        await asyncio.to_thread(inside.wait, 30)
+        giving_it.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await giving_it
+        go.set()
+        await asyncio.to_thread(until, lambda: opened and is_closed(), "it is closed")
+
+    monkeypatch.setattr(giving, "_opened", slowly)
+    asyncio.run(run())
 
 
 def test_what_is_not_shared_is_not_even_looked_at() -> None:

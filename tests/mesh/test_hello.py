@@ -1,3 +1,5 @@
+from collections.abc import Collection
+
 import pytest
 
 from thorp.mesh.hello import (
@@ -138,12 +140,12 @@ def test_nonces_are_bounded(founder: FakeNode) -> None:
     assert len(founder.sessions._nonces) == MOST_NONCES
 
 
-def rung(bell: Doorbell, address: str, times: int) -> int:
+def rung(bell: Doorbell, address: str, times: int, neighbours: Collection[str] = ()) -> int:
     """How often of so many times somebody answered."""
     answered = 0
     for _ in range(times):
         try:
-            bell.ring(address)
+            bell.ring(address, neighbours)
         except TooManyHellosError:
             continue
         answered += 1
@@ -156,6 +158,18 @@ def test_one_address_leaves_room_for_others_and_all_have_an_end() -> None:
     assert rung(bell, "10.0.0.1", 1000) == NEW_EACH
     assert rung(bell, "10.0.0.2", 1) == 1
     assert sum(rung(bell, f"10.0.1.{one}", 1) for one in range(100)) == NEW_PER_SECOND - NEW_EACH - 1
+
+
+def test_E59_strangers_do_not_keep_a_neighbour_from_greeting() -> None:
+    clock, here = FakeClock(), ["10.0.0.2"]
+    bell = Doorbell(clock)
+    for _ in range(3):
+        strangers = sum(rung(bell, f"10.0.1.{one}", 1, here) for one in range(100))
+        assert strangers == NEW_PER_SECOND
+        assert rung(bell, "::ffff:10.0.0.2", 1000, here) == NEW_EACH
+        clock.advance(1)
+    bell.ring("10.0.0.3", ["10.0.0.3"])
+    assert len(bell._neighbours) == 1
 
 
 def test_the_bell_is_quiet_again_after_a_second() -> None:

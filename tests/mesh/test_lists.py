@@ -168,6 +168,22 @@ def test_E60_one_that_is_stuck_keeps_nobody_from_the_lists_of_the_others(asked: 
     assert every(lists) == {"ann": 1, "bob": 1}
 
 
+def test_E60_who_failed_before_is_asked_after_the_others(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thorp.mesh.lists.AT_ONCE", 1)
+    clock = FakeClock()
+    asked.away = ANN.address
+    lists, _ = made(asked, ANN, BOB, clock=clock)
+    every(lists)
+    asked.asked.clear()
+    clock.advance(FAILED_FOR)
+    asked.shown = ()
+    heard = FakeHeard((ANN, replace(BOB, list_digest=list_digest(()))))
+    lists._heard = heard  # pyright: ignore[reportPrivateUsage]
+    every(lists)
+
+    assert asked.asked == [BOB.address, ANN.address]
+
+
 def test_E60_whoever_gives_up_waiting_leaves_word_that_somebody_is_stuck(asked: Asked) -> None:
     asked.stuck = ANN.address
     lists = Lists(asked, FakeHeard((ANN, BOB)), FakeClock(), CallThreads())

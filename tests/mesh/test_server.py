@@ -230,10 +230,13 @@ def test_a_member_looks_at_few_lists_and_torrents_at_once(pair: Pair, path: str)
 
 
 def test_every_call_of_a_member_says_that_it_is_here(pair: Pair) -> None:
-    pair.founder.heard.calls.clear()
+    heard = pair.founder.heard
+    heard.calls.clear()
+    greetings = heard.greetings
     pair.ask("household")
 
-    assert pair.founder.heard.calls == [(pair.member.id, "127.0.0.1", 6, 5)]
+    assert heard.calls == [(pair.member.id, "127.0.0.1", 6, 5)]
+    assert heard.greetings == greetings, "its ports are those of its greeting, and may be old"
 
 
 def test_E67_a_session_ends_with_the_membership(pair: Pair) -> None:

@@ -21,7 +21,6 @@ from thorp.wire.announce import (
     Refusal,
     open_packet,
     seal,
-    tag_of,
 )
 from thorp.wire.canonical import canonical_bytes
 
@@ -101,13 +100,13 @@ def test_the_page_about_it_says_the_same() -> None:
 
     assert bytes.fromhex(vector["datagram"]) == PACKET
     assert vector["content"] == json.loads(canonical_bytes({"v": 1, **asdict(SAID)}))
-    assert (vector["epoch"], vector["tag"]) == (LAN.epoch, tag_of(LAN))
+    assert (vector["epoch"], vector["tag"]) == (LAN.epoch, LAN.tag)
     assert [reason for reason in Refusal if f"`{reason}`" not in text] == []
 
 
 def test_the_tag_is_frozen_and_another_one_in_each_epoch() -> None:
-    assert tag_of(LAN) == "575be50131dfe324"
-    assert tag_of(LanKey(4, bytes(32))) != tag_of(LAN)
+    assert LAN.tag == "575be50131dfe324"
+    assert LanKey(4, bytes(32)).tag != LAN.tag
 
 
 def test_nobody_reads_from_outside_who_speaks_or_what_a_house_runs() -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -74,13 +74,9 @@ async def give(send: Send, blob: Blob, asked: bytes | None, still: Still = alway
     if not blob.shareable:
         raise not_shared()
     span = range_of(asked, blob.size)
-    handle = await asyncio.to_thread(_opened, Path(blob.path), blob.size)
-    try:
+    async with _opening(Path(blob.path), blob.size) as handle:
         await _start(send, span, blob.size)
-        first, end = span or (0, blob.size)
-        await _pour(send, handle, (first, end), still)
-    finally:
-        os.close(handle)
+        await _pour(send, handle, span or (0, blob.size), still)
 
 
 def not_shared() -> NotSharedError:
@@ -92,6 +88,26 @@ def wants_part(error: ThorpError) -> list[tuple[bytes, bytes]]:
     if isinstance(error, RangeRefusedError):
         return [(b"content-range", b"bytes */%d" % int(str(error.details["size"])))]
     return []
+
+
+@asynccontextmanager
+async def _opening(path: Path, size: int) -> AsyncGenerator[int]:
+    """The file, open until this is left. Who is cut off meanwhile leaves nothing open either."""
+    opening = asyncio.get_running_loop().run_in_executor(None, _opened, path, size)
+    try:
+        handle = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_late)
+        raise
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _close_late(opening: asyncio.Future[int]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())
 
 
 def _opened(path: Path, size: int) -> int:

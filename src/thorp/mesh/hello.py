@@ -6,6 +6,7 @@ All of it is in memory: a restart voids every nonce and every token. Nothing gro
 import hashlib
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,16 +62,23 @@ class Session:
 
 
 class Doorbell:
-    """How often strangers may ring: in all, and from one address. Looked at before anything is computed."""
+    """How often one may ring: from one address, and strangers in all. Looked at before anything is computed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._all = (NEW_PER_SECOND, 0.0)
         self._each: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._neighbours: dict[str, tuple[float, float]] = {}
 
-    def ring(self, address: str) -> None:
-        """Return if one more is answered now."""
+    def ring(self, address: str, neighbours: Collection[str] = ()) -> None:
+        """Return if one more is answered now. At addresses of neighbours, strangers take nothing away."""
         now, address = self._clock.monotonic(), household_of(address)
+        if address in (here := {household_of(one) for one in neighbours}):
+            self._neighbours = {one: bucket for one, bucket in self._neighbours.items() if one in here}
+            left = _left(self._neighbours.get(address, (NEW_EACH, now)), NEW_EACH, now)
+            self._neighbours[address] = (left - (left >= 1), now)
+            _refuse_unless(left >= 1)
+            return
         all_left = _left(self._all, NEW_PER_SECOND, now)
         own_left = _left(self._each.pop(address, (NEW_EACH, now)), NEW_EACH, now)
         rings = all_left >= 1 and own_left >= 1
@@ -78,8 +86,7 @@ class Doorbell:
         self._each[address] = (own_left - rings, now)
         if len(self._each) > MOST_ADDRESSES:
             self._each.popitem(last=False)
-        if not rings:
-            raise TooManyHellosError("Too many greetings at once; try again shortly.", retry_after=1.0)
+        _refuse_unless(rings)
 
 
 def household_of(address: str) -> str:
@@ -93,6 +100,11 @@ def household_of(address: str) -> str:
     if there.ipv4_mapped is not None:
         return str(there.ipv4_mapped)
     return str(ipaddress.ip_network((there, IPV6_HOUSEHOLD), strict=False))
+
+
+def _refuse_unless(rings: bool) -> None:
+    if not rings:
+        raise TooManyHellosError("Too many greetings at once; try again shortly.", retry_after=1.0)
 
 
 def _left(bucket: tuple[float, float], rate: float, now: float) -> float:

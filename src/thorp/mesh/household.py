@@ -15,11 +15,10 @@ from thorp.identity.ids import NodeId
 from thorp.identity.keys import NodeKey
 from thorp.mesh.ports import HouseholdShelf
 from thorp.mesh.types import GRACE_SECONDS, Kept, Standing, Turn
-from thorp.wire.announce import LanKey
+from thorp.wire.announce import SECRET_BYTES, LanKey
 from thorp.wire.household import (
     MOST_MEMBERS,
     MOST_REMOVED,
-    SECRET_BYTES,
     BadRosterError,
     Member,
     Roster,

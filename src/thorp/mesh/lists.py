@@ -77,7 +77,8 @@ class Lists:
             here = [one for one in self._heard.around().neighbours if one.mesh_port]
             self._fetched = {one.node: self._fetched[one.node] for one in here if one.node in self._fetched}
             self._failed = {one.node: self._failed[one.node] for one in here if one.node in self._failed}
-            await self._refresh([one for one in here if self._is_old(one) and not self._is_resting(one)])
+            old = [one for one in here if self._is_old(one) and not self._is_resting(one)]
+            await self._refresh(sorted(old, key=lambda one: one.node in self._failed))
             return tuple((one, self._fetched[one.node].models) for one in here if one.node in self._fetched)
 
     def _is_old(self, neighbour: Neighbour) -> bool:
@@ -100,7 +101,7 @@ class Lists:
         return same and (failed.why == "untrue" or neighbour.heard <= failed.at)  # heard since: it may be back
 
     async def _refresh(self, old: list[Neighbour]) -> None:
-        """Ask them, and wait for them together no longer than `patience`."""
+        """Ask them, a few at once, and wait for them together no longer than `patience`."""
         free, stop = asyncio.Semaphore(AT_ONCE), Event()
 
         async def one(neighbour: Neighbour) -> None:

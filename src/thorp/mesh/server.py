@@ -119,7 +119,7 @@ class MeshServer:
             raise nothing()
         rest = path.removeprefix(ROOT)
         if handler := self._open.get((method, rest)):
-            self._bell.ring(address_of(scope))
+            self._bell.ring(address_of(scope), [one.address for one in self._room.heard.around().neighbours])
             await handler(scope, receive, reply)
             return
         session = self._room.sessions.find(bearer_of(scope["headers"]))

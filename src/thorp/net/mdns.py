@@ -149,6 +149,7 @@ class Mdns:
         self._nics: tuple[Nic, ...] = ()
         self._places: tuple[str, ...] = ()  # our addresses on those that are up
         self._own: tuple[str, ...] = ()  # the last names we showed ourselves with
+        self._crowded_out = False
         self.counts = Counts()
 
     async def start(self, service: Service, nics: Collection[Nic]) -> None:
@@ -215,8 +216,11 @@ class Mdns:
             except taken:
                 continue
             self._shown = info
+            self._crowded_out = False
             return
-        log.warning("Somebody on the network claims every mDNS name this node tries; it is not shown there.")
+        if not self._crowded_out:  # once: whoever calls tries again and again
+            log.warning("Somebody on the network claims every mDNS name this node tries; it is not shown there.")
+        self._crowded_out = True
 
     async def _hide(self) -> None:
         info, self._shown = self._shown, None

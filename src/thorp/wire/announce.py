@@ -36,7 +36,6 @@ MOST_MODELS: Final = 5000
 LONGEST_TTL: Final = 600  # seconds
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-HIGHEST_EPOCH: Final = 2**32 - 1
 
 _MAGIC: Final = b"THRP"
 _HEADER: Final = struct.Struct(">4sBI12s")
@@ -96,6 +95,7 @@ class LanKey:
 
     @cached_property
     def tag(self) -> str:
+        """What the household calls itself in mDNS during this epoch; nobody else can tell whose it is."""
         return self._derived(_TAG_INFO, _TAG_BYTES).hex()
 
     def _derived(self, info: bytes, length: int) -> bytes:
@@ -250,8 +250,3 @@ def _read(data: bytes) -> Announcement:
         count=form.count,
         heads=tuple(Head(one.model_id, one.revision, one.infohash, one.sha256, one.size) for one in form.heads),
     )
-
-
-def tag_of(lan: LanKey) -> str:
-    """What the household calls itself in mDNS during this epoch; nobody else can tell whose it is."""
-    return lan.tag

@@ -10,8 +10,9 @@ from pydantic import Field
 from thorp.base.errors import UsageError
 from thorp.identity.ids import NodeId
 from thorp.identity.keys import NodeKey, verify
+from thorp.wire.announce import Port
 from thorp.wire.canonical import canonical_bytes
-from thorp.wire.household import Bytes32, Bytes64, CommunityId, Epoch, NodeText, Port, bytes_of_text, text_of_bytes
+from thorp.wire.household import Bytes32, Bytes64, CommunityId, Epoch, NodeText, bytes_of_text, text_of_bytes
 from thorp.wire.model import Message
 
 KIND: Final = "hello"

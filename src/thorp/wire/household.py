@@ -14,17 +14,15 @@ from thorp.base.errors import IntegrityError, ThorpError
 from thorp.identity.ids import NodeId, parse_node_id
 from thorp.identity.keys import NodeKey, verify
 from thorp.wire.announce import LanKey
-from thorp.wire.canonical import canonical_bytes
+from thorp.wire.canonical import LARGEST_WHOLE_NUMBER, canonical_bytes
 from thorp.wire.model import Message
 
 KIND: Final = "roster"
 MOST_MEMBERS: Final = 64
 MOST_REMOVED: Final = 256
-SECRET_BYTES: Final = 32
 LONGEST_NAME: Final = 64
 END_OF_TIME: Final = 253_402_300_799  # the last second that RFC 3339 can write
 LARGEST_EPOCH: Final = 2**32 - 1
-LARGEST_NUMBER: Final = 2**53 - 1
 
 NodeText = Annotated[str, Field(pattern=r"^ed25519:[A-Za-z0-9_-]{43}$")]
 CommunityId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -33,7 +31,6 @@ CommunityId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 _UNSEEN: Final = r"\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
 NodeName = Annotated[str, Field(pattern=rf"^[^\x00-\x1f\x7f-\x9f{_UNSEEN}]{{1,64}}$")]
 Epoch = Annotated[int, Field(ge=1, le=LARGEST_EPOCH)]
-Port = Annotated[int, Field(ge=0, le=65535)]
 Bytes32 = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]  # base64url, unpadded
 Bytes64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{86}$")]
 
@@ -61,7 +58,7 @@ class Roster(Message):
     v: Literal[1] = 1
     community: CommunityId
     founder: NodeText
-    version: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
+    version: Annotated[int, Field(ge=1, le=LARGEST_WHOLE_NUMBER)]
     epoch: Epoch
     lan: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(description="The digest of this epoch's secret.")
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MOST_MEMBERS)]

@@ -135,7 +135,7 @@ def _invite_of(fields: dict[str, object]) -> Invite:
 
 
 def split_endpoint(text: str) -> tuple[str, int]:
-    """Address and port. Only plain addresses that a house can have; a name could lead anywhere."""
+    """Address and port. Only plain addresses of one machine; a name could lead anywhere. The key there is compared."""
     host, _, port = text.rpartition(":")
     try:
         address = ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
