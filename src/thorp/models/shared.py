@@ -157,8 +157,12 @@ class Shared:
     def torrent(self, infohash: str) -> bytes:
         for receipt in self._read():
             if any(one.infohash == infohash for one in receipt.files) and self._gives_by_torrent(receipt):
-                return read_bounded(DISK, self.library.layout.torrent(digest_of(infohash)), LARGEST_TORRENT)
+                return self.torrent_file(digest_of(infohash))
         raise NotSharedError("This node has no such torrent to give away.")
+
+    def torrent_file(self, infohash: bytes) -> bytes:
+        """A torrent as it lies here, for who knows already that it may be given away."""
+        return read_bounded(DISK, self.library.layout.torrent(infohash), LARGEST_TORRENT)
 
     def _gives_by_torrent(self, receipt: Receipt) -> bool:
         return self.may_be_seen(receipt) and rides(self.library, receipt)
