@@ -25,7 +25,7 @@ from thorp.models.git_fetch import BOUNDS, Bounds, Fetched, GitFetch, Wanted
 from thorp.models.git_plan import Address, read_address
 from thorp.models.git_run import PROGRAMS, GitRun
 from thorp.models.library import Library, exact_ref
-from thorp.models.own_folder import check_own
+from thorp.models.own_folder import check_own, screened
 from thorp.models.ports import Stop
 from thorp.models.publish import Outcome, Publisher, magnets_of
 from thorp.models.publish_plan import (
@@ -170,6 +170,7 @@ class _Sharing:
             copies=self.asked.copy_files or self.kind is Kind.GIT,
             progress=progress,
             stop=stop,
+            screen=screened,
         )
 
     def _cloned(self, progress: Progress, stop: Stop) -> ShareAnswer:
