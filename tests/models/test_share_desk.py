@@ -27,6 +27,7 @@ from thorp.models.receipts import Origin
 from thorp.models.share_desk import NoSeeding, ShareDesk, scratch, share_offers
 from thorp.models.stores import Stores
 from thorp.models.types import SourceKind
+from thorp.models.uses import sole
 from thorp.testing.clock import FakeClock, FakeRandomness
 from thorp.testing.library import a_library, an_artifact
 from thorp.testing.safetensors import tiny_safetensors
@@ -179,6 +180,17 @@ def test_everything_leaves_out_what_is_kept_back_and_says_so(house: House) -> No
     (why,) = [one["reason"] for one in household["skipped"]]
     assert "kept to this node" in why
     assert len(everybody["skipped"]) == 2
+
+
+def test_one_of_all_that_cannot_be_shared_keeps_the_others_from_nothing(house: House) -> None:
+    an_artifact(house.library, "org/a")
+    an_artifact(house.library, "org/long", license="l" * 300)
+    used = an_artifact(house.library, "org/used")
+    with sole(house.library.path(used), "used"):
+        answer = house.ask("model.share", all=True)
+
+    assert [one["name"] for one in answer["shared"]] == ["org/a"]
+    assert sorted(one["path"].partition("@")[0] for one in answer["skipped"]) == ["org/long", "org/used"]
 
 
 def test_a_folder_becomes_a_model_with_a_manifest(house: House, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ from thorp.models.refs import check_repo, check_revision
 from thorp.models.shared import is_kept_back
 from thorp.models.stores import Stores
 from thorp.models.types import SourceKind
-from thorp.models.uses import filing, take
+from thorp.models.uses import InUseError, filing, take
 from thorp.models.working import working
 from thorp.wire.capabilities.models import Skipped, WorkFrame
 from thorp.wire.capabilities.publishing import (
@@ -224,7 +224,7 @@ class _Sharing:
         for one in chosen:
             try:
                 outcomes.append(self.desk.publisher.share(one, self.terms, self.kind, progress, stop))
-            except (*OF_ONE, NotShareableError) as error:
+            except (*OF_ONE, NotShareableError, InUseError) as error:
                 if len(chosen) == 1:
                     raise
                 left_out.append(Skipped(path=exact_ref(one), reason=without_folders(error.message)))
