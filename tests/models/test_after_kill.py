@@ -111,18 +111,30 @@ def test_after_a_clean_end_nothing_is_checked(case: Case) -> None:
         assert partial.blocks.spans() == [[0, 49]]
 
 
-@pytest.mark.parametrize(("size", "spans"), [(CHECKED_WHOLE, [[3, 5]]), (CHECKED_WHOLE - 1, [])])
-def test_what_is_too_large_to_be_read_again_is_believed(tmp_path: Path, size: int, spans: list[list[int]]) -> None:
-    """Both are sparse: nothing of them takes space."""
+@pytest.mark.parametrize(("size", "spans"), [(CHECKED_WHOLE, [[16, 32]]), (CHECKED_WHOLE - 1, [])])
+def test_of_what_is_too_large_to_be_read_again_whole_pieces_are_believed(
+    tmp_path: Path, size: int, spans: list[list[int]]
+) -> None:
+    """Both are sparse: nothing of them takes space. Peers may have written over what lies in other pieces."""
     partial = Partial.held(tmp_path / "models--o--r/.thorp/partial/x", size)
     assert partial is not None
     partial.open()
     partial.blocks.mark(3 * BLOCK, 5 * BLOCK)
+    partial.blocks.mark(PIECE, 2 * PIECE + 7 * BLOCK)
     partial.in_engine = True
     check_again(partial, Event())
 
     assert (partial.blocks.spans(), partial.in_engine) == (spans, False)
     partial.release()
+
+
+def test_what_was_checked_is_noted_before_anything_else_happens(case: Case) -> None:
+    killed(case, {0: piece_of(DATA, 0)}, RIGHT)
+    with case.partial() as partial:
+        check_again(partial, case.stop)
+    (case.folder / TORRENT).unlink()
+
+    assert (note_of(case)["in_engine"], note_of(case)["here"]) == (False, [[0, 16]])
 
 
 def test_written_is_what_any_byte_of_was_written(case: Case) -> None:

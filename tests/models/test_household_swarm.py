@@ -11,7 +11,8 @@ from tests.models.swarms import CARD, Case, RealSwarm, ScriptedDownload, some_by
 from thorp.base.errors import ConflictError
 from thorp.models.household_swarm import MOST_DOUBTED, MOST_TORRENTS, Engine, EngineGoneError, HouseholdSwarm
 from thorp.models.layout import digest_of
-from thorp.models.shared import Shared, keep_back
+from thorp.models.remove import remove
+from thorp.models.shared import NotSharedError, Shared, keep_back
 from thorp.models.swarming import Download
 from thorp.models.types import Offered, RemoteFile, Wanted
 from thorp.swarm.engine import Engine as RealEngine
@@ -223,6 +224,37 @@ def test_one_that_cannot_be_handed_out_keeps_none_of_the_others(tmp_path: Path) 
         engine = FakeEngine(refuses=[refused.encode()])
         swarm_of(engine, shared=Shared(library, FakeClock(), lambda: True)).refresh()
         assert engine.seeds() == {digest_of(taken)}
+
+
+def test_a_file_that_has_just_come_is_handed_out_at_once(tmp_path: Path) -> None:
+    """However lately somebody looked at what there was before."""
+    me = a_neighbour(tmp_path, "me", {"m.gguf": b"weights" * 99})
+    engine = FakeEngine()
+    swarm = swarm_of(engine, shared=me.shared)
+    with pytest.raises(NotSharedError):
+        me.shared.torrent(ONE)
+    sealed_as(me.shared.library, receipt_of(me), ONE, ONE.encode())
+    swarm.refresh()
+
+    assert engine.seeds() == {digest_of(ONE)}
+
+
+def test_where_the_same_bytes_lie_elsewhere_they_are_handed_out_from_there(tmp_path: Path) -> None:
+    me = a_neighbour(tmp_path, "me", {"m.gguf": b"weights" * 99})
+    a_neighbour(tmp_path, "me", {"m.gguf": b"weights" * 99}, "org/other")
+    library = me.shared.library
+    receipts = [sealed_as(library, one, ONE, ONE.encode()) for one in library.receipts()]
+    engine = FakeEngine()
+    swarm = swarm_of(engine, shared=me.shared)
+    swarm.refresh()
+    ((_, at),) = engine.handed.values()
+    gone, left = sorted(receipts, key=lambda one: one.repo.replace("/", "--") not in str(at))
+    remove(library, gone)
+    swarm.refresh()
+
+    ((_, at),) = engine.handed.values()
+    assert at == library.cache.find(left.repo, left.revision, left.files[0])
+    assert at.is_file()
 
 
 def test_a_real_engine_hands_out_a_file_of_the_library_and_takes_it_back(tmp_path: Path) -> None:

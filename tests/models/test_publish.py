@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from thorp.identity.keys import NodeKey
+from thorp.models import publish
 from thorp.models.hashing import HashingEndedError
 from thorp.models.layout import PUBLICATION, UNSHARED, digest_of
 from thorp.models.library import Library
@@ -211,6 +212,25 @@ def test_who_unshares_while_it_is_being_shared_is_heeded(library: Library, *, ke
     assert beside(library, receipt) == {UNSHARED}
     assert torrents(library) == before
     assert public_seeds(library, ME.node_id) == ()
+
+
+def test_a_manifest_that_nobody_would_read_is_not_written(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipt = a_model(library, torrents=True)
+    before = torrents(library)
+    said = len(_signed(library, receipt))
+    monkeypatch.setattr(publish, "LARGEST", said + 10)  # too few for its public torrent
+
+    with pytest.raises(NotShareableError, match="manifest"):
+        share(library, receipt, PUBLIC)
+    assert (beside(library, receipt), torrents(library)) == (set(), before)
+
+
+def _signed(library: Library, receipt: Receipt) -> bytes:
+    outcome = share(library, receipt)
+    at = library.path(outcome.receipt).with_name(PUBLICATION)
+    content = at.read_bytes()
+    at.unlink()
+    return content
 
 
 def test_what_is_missing_is_not_shared(library: Library) -> None:

@@ -213,6 +213,13 @@ def test_the_later_word_counts(tmp_path: Path) -> None:
             refuse_if_unshared(receipt, before, 2)
 
 
+def test_what_no_manifest_can_say_is_not_shared(tmp_path: Path) -> None:
+    receipt = kept(tmp_path, license="l" * 300).receipt
+
+    with pytest.raises(NotShareableError, match=r"`license`"):
+        manifest_of(receipt, Terms(), (), ME.node_id, "now")
+
+
 def test_the_manifest_says_what_the_receipt_says(tmp_path: Path) -> None:
     receipt = kept(tmp_path, torrents=True, license="mit", context_length=9, parameters=7).receipt
     terms = Terms(version="2", description="d", tags=("t",), dht=False)

@@ -18,6 +18,7 @@ from thorp.models.selection import (
     TooManyFilesError,
     candidates,
     choose,
+    is_plainly_of_a_model,
     recommended,
     survey,
     takes,
@@ -435,3 +436,33 @@ def test_B33_a_hostile_repository_has_nothing_of_an_id() -> None:
 )
 def test_E62_only_weights_and_settings_belong_to_a_model(format_: Format, path: str, *, taken: bool) -> None:
     assert takes(format_, path) is taken
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("config.json", True),
+        ("Config.JSON", True),
+        ("tokenizer_config.json", True),
+        ("tokenizer.model.v3", True),
+        ("tekken.json", True),
+        ("video_preprocessor_config.json", True),
+        ("processor_config.json", True),
+        ("sentence_bert_config.json", True),
+        ("1_Pooling/config.json", True),
+        ("model.safetensors.index.json", True),
+        ("model-00001-of-00002.safetensors", True),
+        ("chat_template.jinja", True),
+        ("vocab.txt", True),
+        (".secrets.json", False),
+        (".config.json", False),
+        (".hidden/config.json", False),
+        (".model.safetensors", False),
+        ("client_secret.json", False),
+        ("wandb-metadata.json", False),
+        ("my_config.json.json", False),
+        ("secret.index.json", False),
+    ],
+)
+def test_D51_only_settings_that_are_known_are_plainly_of_a_model(path: str, *, known: bool) -> None:
+    assert is_plainly_of_a_model(path) is known

@@ -27,8 +27,10 @@ from thorp.models.receipts import Origin
 from thorp.models.share_desk import NoSeeding, ShareDesk, scratch, share_offers
 from thorp.models.stores import Stores
 from thorp.models.types import SourceKind
+from thorp.models.uses import sole
 from thorp.testing.clock import FakeClock, FakeRandomness
 from thorp.testing.library import a_library, an_artifact
+from thorp.testing.safetensors import tiny_safetensors
 
 ME = NodeKey(bytes(32))
 KEY = keyed("k1", frozenset({Scope.MODELS_WRITE}))
@@ -180,6 +182,17 @@ def test_everything_leaves_out_what_is_kept_back_and_says_so(house: House) -> No
     assert len(everybody["skipped"]) == 2
 
 
+def test_one_of_all_that_cannot_be_shared_keeps_the_others_from_nothing(house: House) -> None:
+    an_artifact(house.library, "org/a")
+    an_artifact(house.library, "org/long", license="l" * 300)
+    used = an_artifact(house.library, "org/used")
+    with sole(house.library.path(used), "used"):
+        answer = house.ask("model.share", all=True)
+
+    assert [one["name"] for one in answer["shared"]] == ["org/a"]
+    assert sorted(one["path"].partition("@")[0] for one in answer["skipped"]) == ["org/long", "org/used"]
+
+
 def test_a_folder_becomes_a_model_with_a_manifest(house: House, tmp_path: Path) -> None:
     answer = house.ask("model.share", path=str(folder_of(tmp_path)), name="me/tiny", license="mit", version="2")
     (row,) = answer["shared"]
@@ -199,6 +212,36 @@ def test_D51_a_folder_with_a_link_is_not_published(house: House, tmp_path: Path)
     with pytest.raises(NotOnlyFilesError):
         house.ask("model.share", path=str(folder), name="me/tiny", license="mit")
     assert house.library.receipts() == ()
+
+
+SECRETS = dict.fromkeys((".secrets.json", "client_secret.json", "wandb-metadata.json"), b"{}")
+KNOWN = {"config.json": b'{"model_type": "x"}', "tokenizer.json": b"{}"}
+
+
+def beside_weights(folder: Path, files: dict[str, bytes]) -> dict[str, bytes]:
+    return {"model.safetensors": tiny_safetensors(folder / "made")[0].read_bytes(), **files}
+
+
+def test_D51_what_lies_beside_a_model_by_chance_is_not_published(house: House, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, data in beside_weights(tmp_path, SECRETS | KNOWN).items():
+        (folder / name).write_bytes(data)
+    answer = house.ask("model.share", path=str(folder), name="me/tiny", license="mit")
+
+    (receipt,) = house.library.receipts()
+    assert {one.path for one in receipt.files} == {"model.safetensors", *KNOWN}
+    assert {one["path"] for one in answer["skipped"]} == set(SECRETS)
+
+
+@NEEDED
+def test_D51_nor_is_what_a_repository_holds_by_chance(house: House, tmp_path: Path) -> None:
+    folder = repository(tmp_path, beside_weights(tmp_path, SECRETS | KNOWN))
+    answer = house.ask("model.share", git=f"file://{folder}")
+
+    (receipt,) = house.library.receipts()
+    assert {one.path for one in receipt.files} == {"model.safetensors", *KNOWN}
+    assert {one["path"] for one in answer["skipped"]} == set(SECRETS)
 
 
 @NEEDED

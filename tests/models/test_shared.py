@@ -190,6 +190,19 @@ def test_the_mesh_of_this_node_asks_over_the_bus_and_no_key_does(tmp_path: Path)
 
 def test_a_model_that_no_list_can_hold_is_left_out(library: Library, shared: Shared) -> None:
     receipt = an_artifact(library, REPO, FILES)
-    library.put(replace(receipt, license="x" * 300))
+    library.put(replace(receipt, quant="x" * 300))
 
     assert shared.models() == ()
+
+
+def test_a_long_licence_hides_no_model_and_what_cannot_be_listed_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    library = a_library(tmp_path)
+    an_artifact(library, "org/long", license="l" * 300)
+    an_artifact(library, "org/odd", quant="q" * 300)
+    shared = Shared(library, FakeClock(), lambda: True)
+
+    for _ in range(2):
+        assert [(one.repo, len(one.license or "")) for one in shared.models()] == [("org/long", 255)]
+    assert caplog.text.count("cannot be listed") == 1

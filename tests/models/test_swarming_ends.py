@@ -23,8 +23,9 @@ from tests.models.swarms import (
 )
 from thorp.base.errors import IntegrityError, ThorpError
 from thorp.models.after_kill import check_again
-from thorp.models.fetching import TransferEndedError
+from thorp.models.fetching import SYNC_EVERY, TransferEndedError
 from thorp.models.household_swarm import EngineGoneError
+from thorp.models.partial import TORRENT
 from thorp.models.swarming import DoubtedTorrentError
 from thorp.swarm.download import SlowDiskError, Standing
 from thorp.testing.sources import FakeSource
@@ -104,3 +105,30 @@ def test_what_nobody_wrote_over_stays(case: Case, around: Village) -> None:
     with case.partial((0, 1, 2)) as partial:
         assert case.fetched(partial, swarm) is None
     assert here_and_right(case) == 3
+
+
+def test_a_disk_that_fails_while_bytes_come_is_told_also_when_they_are_all_here(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError("the disk is gone")
+
+    looks = [standing_of([0] * PIECES)] * (SYNC_EVERY + 1) + [standing_of([1] * PIECES)]
+    with case.partial() as partial:
+        partial.write(memoryview(DATA), 0)
+        monkeypatch.setattr(partial, "sync", full)
+        with pytest.raises(OSError, match="the disk is gone"):
+            case.fetched(partial, ScriptedSwarm(ScriptedDownload(looks, bytes([1]) * PIECES)))
+
+
+def test_the_torrent_beside_a_partial_is_written_whole_or_not_at_all(case: Case) -> None:
+    """A kill while it is replaced leaves the one of before: what is there can be checked."""
+    with case.partial() as partial, pytest.raises(EngineGoneError):
+        case.fetched(partial, ScriptedSwarm(EngineGoneError("gone")))
+    before = (case.folder / TORRENT).stat().st_ino
+    held = (case.folder / TORRENT).open("rb")
+    with held, case.partial() as partial, pytest.raises(EngineGoneError):
+        case.fetched(partial, ScriptedSwarm(EngineGoneError("gone")))
+
+    assert (case.folder / TORRENT).stat().st_ino != before
+    assert (case.folder / TORRENT).read_bytes() == RIGHT

@@ -4,10 +4,10 @@ All or nothing for each model: its headers are read, every byte is hashed, and o
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypedDict, Unpack
+from typing import Final, NotRequired, TypedDict, Unpack
 
 from thorp.base.clock import Clock, Randomness
 from thorp.base.errors import IntegrityError, NotAllowedError, NotFoundError, UsageError
@@ -70,6 +70,7 @@ class Wishes(TypedDict):
     copies: bool  # copy what can be neither cloned nor linked
     progress: Progress
     stop: Stop
+    screen: NotRequired[Callable[[Found], Found]]  # leaves out what is not to be taken
 
 
 def adopt(
@@ -83,7 +84,9 @@ def adopt(
         _refuse_name(source, name)
         return import_bundle(library, stores, clock, randomness, source, progress=progress, stop=stop)
     work = Work(library, wishes["copies"], progress, stop)
-    return _Taker(work, clock, wishes["license"], known_inodes(library)).take_all(source, _look(source, name, library))
+    found = _look(source, name, library)
+    screened = wishes["screen"](found) if "screen" in wishes else found
+    return _Taker(work, clock, wishes["license"], known_inodes(library)).take_all(source, screened)
 
 
 def revision_of(files: Sequence[tuple[str, int, str]]) -> str:

@@ -9,7 +9,7 @@ from thorp.base.errors import IntegrityError
 from thorp.models.fetching import told_to_end
 from thorp.models.partial import TORRENT, Partial
 from thorp.models.ports import Stop
-from thorp.swarm.recipes import SHA1
+from thorp.swarm.recipes import PIECE, SHA1
 from thorp.swarm.torrents import ReadTorrent, parse_torrent
 
 CHECKED_WHOLE: Final = 4 * 1024 * 1024 * 1024  # smaller files are read again after a kill; larger ones are believed
@@ -19,12 +19,21 @@ def check_again(partial: Partial, stop: Stop) -> None:
     """Only the pieces that fit the torrent beside it. The partial is open; who stops this finds it as it was."""
     if not partial.in_engine:
         return
-    if partial.blocks.size < CHECKED_WHOLE:
-        right = tuple(_right_pieces(partial, stop))
-        partial.forget(0, partial.blocks.size)
-        for first, end in right:
-            partial.blocks.mark(first, end)
+    right = tuple(_right_pieces(partial, stop) if partial.blocks.size < CHECKED_WHOLE else _whole_pieces(partial))
+    partial.forget(0, partial.blocks.size)
+    for first, end in right:
+        partial.blocks.mark(first, end)
     partial.in_engine = False
+    partial.note()  # or the next kill, before anything came, would have all of it checked again
+
+
+def _whole_pieces(partial: Partial) -> Generator[tuple[int, int]]:
+    """An engine judged these. Over what lies here of the others peers may have written, and nobody judged that."""
+    size = partial.blocks.size
+    for first in range(0, size, PIECE):
+        end = min(size, first + PIECE)
+        if all(run.here for run in partial.blocks.runs(first, end)):
+            yield first, end
 
 
 def _right_pieces(partial: Partial, stop: Stop) -> Generator[tuple[int, int]]:

@@ -3,7 +3,6 @@
 What is handed out follows the library and its owner's wishes; nothing is decided here.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
-from thorp.base.errors import ThorpError, TryAgainError
+from thorp.base.errors import TryAgainError
+from thorp.models.handing import Handing
 from thorp.models.layout import digest_of
 from thorp.models.offered import infohashes
 from thorp.models.ports import Neighbours
@@ -19,7 +19,6 @@ from thorp.models.shared import Shared
 from thorp.models.swarming import Download
 from thorp.models.types import Wanted
 
-log = logging.getLogger(__name__)
 MOST_DOUBTED: Final = 1024
 MOST_TORRENTS: Final = 8  # fetched for one file: a list may name it under any number of infohashes
 
@@ -54,6 +53,7 @@ class HouseholdSwarm:
     around: Callable[[], tuple[Peer, ...]]
     _doubted: dict[bytes, None] = field(default_factory=dict[bytes, None])
     _turn: threading.Lock = field(default_factory=threading.Lock)
+    _handing: Handing[Path] = field(default_factory=Handing[Path])
     _handed: frozenset[bytes] = frozenset()
 
     def torrents_for(self, wanted: Wanted) -> Iterator[bytes]:
@@ -90,17 +90,12 @@ class HouseholdSwarm:
         """Hand out exactly what members may have now."""
         with self._turn:
             if (engine := self.engine()) is None:
+                self._handing.forget()
                 return
             wanted = {digest_of(infohash): at for infohash, at in self.shared.seeds().items()}
-            for infohash in engine.seeds() - wanted.keys():
-                engine.unseed(infohash)
-            for infohash, at in wanted.items():
-                self._seed(engine, infohash, at)
-            self._handed = engine.seeds()
 
-    def _seed(self, engine: Engine, infohash: bytes, at: Path) -> None:
-        try:
-            if infohash not in engine.seeds():
-                engine.seed(self.shared.torrent(infohash.hex()), at)
-        except ThorpError as error:
-            log.warning("%s is not handed out: %s", at.name, error.message)
+            def seed(infohash: bytes, at: Path) -> None:
+                engine.seed(self.shared.torrent_file(infohash), at)
+
+            self._handing.follow(engine, wanted, seed)
+            self._handed = engine.seeds()

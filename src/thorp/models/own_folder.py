@@ -6,13 +6,19 @@ given away.
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from thorp.base.errors import ConflictError, NotFoundError
 from thorp.base.files import explaining
 from thorp.base.printable import printable
-from thorp.models.adopt_sources import DEEPEST, MOST_FILES
+from thorp.models.adopt_sources import DEEPEST, MOST_FILES, WEIGHTS
+from thorp.models.adopt_types import Artifact, Found, Skipped
+from thorp.models.selection import is_plainly_of_a_model
 from thorp.swarm.recipes import is_text
+
+NOT_KNOWN: Final = "its name is hidden, or none that files of a model have; it may hold anything"
 
 
 class NotOnlyFilesError(ConflictError):
@@ -45,6 +51,19 @@ def check_own(path: Path) -> Path:
     elif not stat.S_ISREG(mode):
         raise _refused(place, place)
     return place
+
+
+def screened(found: Found) -> Found:
+    """What is found, without files that nobody meant to publish: whatever else lies beside the weights of a model."""
+    artifacts: list[Artifact] = []
+    skipped = list(found.skipped)
+    for one in found.artifacts:
+        files = tuple(file for file in one.files if is_plainly_of_a_model(file.path))
+        skipped += [Skipped(file.path, NOT_KNOWN) for file in one.files if file not in files]
+        if any(file.path.lower().endswith(WEIGHTS) and file.path != one.projector for file in files):
+            eyes = one.projector if any(file.path == one.projector for file in files) else None
+            artifacts.append(replace(one, files=files, projector=eyes))
+    return Found(tuple(artifacts), tuple(skipped))
 
 
 def _check_folder(top: Path) -> None:

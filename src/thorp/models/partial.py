@@ -22,7 +22,8 @@ BLOCK: Final = 1024 * 1024
 VERSION: Final = 1
 LOCK: Final = "lock"
 TORRENT: Final = "torrent"  # by which an engine fetches it, so that what it left can be checked
-OWN_FILES: Final = ("data", "progress.json", "progress.new", TORRENT)
+NEW_TORRENT: Final = f"{TORRENT}.new"
+OWN_FILES: Final = ("data", "progress.json", "progress.new", TORRENT, NEW_TORRENT)
 MOST_TRIES: Final = 100  # to get into a folder that others clear away
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -214,6 +215,17 @@ class Partial:
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 json.dump(said, file)
             draft.replace(self.folder / "progress.json")
+
+    def keep_torrent(self, content: bytes) -> None:
+        """Whoever is killed meanwhile leaves the one of before, by which what is here can be checked."""
+        draft = self.folder / NEW_TORRENT
+        with explaining("write", draft):
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(handle)
+            draft.replace(self.folder / TORRENT)
 
     def finish(self) -> Path:
         """Bring everything to the disk; answers with the file, whose handle is closed."""

@@ -1,6 +1,5 @@
 """What everybody may have of this node, and nobody is handed anything else: follows the publisher's word. Blocks."""
 
-import logging
 import threading
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
@@ -8,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from thorp.base.errors import ThorpError
 from thorp.base.files import DISK, read_bounded
+from thorp.models.handing import Handing
 from thorp.models.publish import PublicSeed
 from thorp.models.share_desk import Seeding
 from thorp.swarm.bencoded import LARGEST
 from thorp.swarm.torrents import parse_torrent
-
-log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -34,31 +31,21 @@ class PublicSwarm:
 
     engine: Callable[[], Engine | None]
     seeds: Callable[[], Collection[PublicSeed]]
-    _as_it_is: dict[bytes, PublicSeed] = field(default_factory=dict[bytes, PublicSeed])
+    _handing: Handing[PublicSeed] = field(default_factory=Handing[PublicSeed])
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def refresh(self) -> None:
         """Hand out exactly what is public now. What is not any more is cut when this returns."""
         with self._turn:
             if (engine := self.engine()) is None:
-                self._as_it_is.clear()
+                self._handing.forget()
                 return
-            wanted = {one.infohash: one for one in self.seeds()}
-            for infohash in engine.seeds() | self._as_it_is.keys():
-                if wanted.get(infohash) != self._as_it_is.get(infohash):
-                    engine.unseed(infohash)
-            running = engine.seeds()
-            for one in wanted.values():
-                if one.infohash not in running:
-                    self._seed(engine, one)
-            self._as_it_is = wanted
 
-    def _seed(self, engine: Engine, one: PublicSeed) -> None:
-        try:
-            torrent = parse_torrent(read_bounded(DISK, one.torrent, LARGEST), expected=one.infohash)
-            engine.seed(torrent.content, one.at, dht=one.dht)
-        except ThorpError as error:
-            log.warning("%s is not handed out to everybody: %s", one.at.name, error.message)
+            def seed(infohash: bytes, one: PublicSeed) -> None:
+                torrent = parse_torrent(read_bounded(DISK, one.torrent, LARGEST), expected=infohash)
+                engine.seed(torrent.content, one.at, dht=one.dht)
+
+            self._handing.follow(engine, {one.infohash: one for one in self.seeds()}, seed)
 
 
 @dataclass(frozen=True, slots=True)

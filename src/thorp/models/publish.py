@@ -27,6 +27,7 @@ from thorp.models.publish_plan import (
     OWN,
     Kind,
     Manifest,
+    NotShareableError,
     Terms,
     manifest_of,
     refuse_if_unshared,
@@ -90,6 +91,8 @@ class Publisher:
             current = read_receipt(path)
             note = _identity(path.with_name(UNSHARED))
             refuse_unless_shareable(library.state(current), terms, kind, kept_back=note is not None)
+            if terms.manifest is Manifest.WRITE:
+                self._signed(current, terms, ())  # before all of it is read for nothing
             public: list[PublishedTorrent] = []
             files = current.files
             try:
@@ -115,8 +118,9 @@ class Publisher:
         """What says on the disk that it is shared, and how."""
         path = self.library.path(current)
         if terms.manifest is Manifest.WRITE:
+            content = self._signed(replace(current, files=files), terms, public)
             current = self._filed(replace(current, files=files), current)
-            self._write(current, terms, public)
+            write_atomically(DISK, path.with_name(PUBLICATION), content)
         elif terms.manifest is Manifest.NONE:
             current = self._filed(self._without_manifest(current), current)
         with explaining("write", path):
@@ -145,12 +149,17 @@ class Publisher:
             self.library.put(receipt)
         return receipt
 
-    def _write(self, receipt: Receipt, terms: Terms, public: tuple[PublishedTorrent, ...]) -> None:
+    def _signed(self, receipt: Receipt, terms: Terms, public: tuple[PublishedTorrent, ...]) -> bytes:
         key = self.key()
         torrents = (*torrents_of(receipt), *public)
         said = manifest_of(receipt, terms, torrents, key.node_id, rfc3339(self.clock.wall()))
         content = canonical_bytes(sign_publication(said, key).model_dump(mode="json"))
-        write_atomically(DISK, self.library.path(receipt).with_name(PUBLICATION), content)
+        if len(content) > LARGEST:
+            raise NotShareableError(
+                f"{receipt.model_id} is not shared: its manifest would have more than {LARGEST} bytes.",
+                model_id=receipt.model_id,
+            )
+        return content
 
     def _without_manifest(self, receipt: Receipt) -> Receipt:
         """Its manifest is gone first; then what is the owner's own has no torrent any more."""

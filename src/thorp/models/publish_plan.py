@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from pydantic import ValidationError
+
 from thorp.base.errors import ConflictError, NotAllowedError, UsageError
 from thorp.identity.ids import NodeId
 from thorp.identity.principals import Principal
@@ -220,7 +222,21 @@ def refuse_if_unshared(receipt: Receipt, before: object, now: object) -> None:
 def manifest_of(
     receipt: Receipt, terms: Terms, torrents: tuple[PublishedTorrent, ...], publisher: NodeId, created: str
 ) -> Publication:
-    """What a publisher says of a model."""
+    """What a publisher says of a model; refused where there is more to say than a manifest holds."""
+    try:
+        return _manifest(receipt, terms, torrents, publisher, created)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors(include_input=False, include_url=False)[0]["loc"]))
+        raise NotShareableError(
+            f"{receipt.model_id} is not shared: no manifest can say what it is (`{where}`). `--no-sign` shares it "
+            "without one, with the household.",
+            model_id=receipt.model_id,
+        ) from None
+
+
+def _manifest(
+    receipt: Receipt, terms: Terms, torrents: tuple[PublishedTorrent, ...], publisher: NodeId, created: str
+) -> Publication:
     return Publication(
         name=receipt.repo,
         version=terms.version or receipt.version,

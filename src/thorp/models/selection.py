@@ -33,6 +33,13 @@ _CONFIGURATION = re.compile(
     r"|(?:.*[-_.])?(?:vocab|merges)(?:[-_.].*)?\.txt",
     re.IGNORECASE,
 )
+_KNOWN = re.compile(  # of the JSON files: what libraries write beside weights, and nobody keeps anything else under
+    r"(?:config|configuration|generation_config|tokenizer[a-z0-9._-]*|tekken|special_tokens_map|added_tokens|params"
+    r"|(?:[a-z]+_)?(?:pre)?processor_config|chat_template|vocab|merges|.+\.safetensors\.index|model_index|modules"
+    r"|adapter_config|scheduler_config|quantize_config|quant_config|quantization_config|hf_quant_config|normalizer"
+    r"|sentence_[a-z]+_config|config_sentence_transformers)\.json",
+    re.IGNORECASE,
+)
 _OF_PICKLES = re.compile(r".+\.(?:bin|msgpack|h5)\.index\.json", re.IGNORECASE)
 _MODULE = re.compile(r"[0-9]{1,3}_[A-Za-z]{1,40}|additional_chat_templates")  # folders that belong to a model
 _EMBEDDING_TAGS = frozenset(("sentence-transformers", "sentence-similarity", "feature-extraction"))
@@ -169,6 +176,14 @@ def takes(format_: Format, path: str) -> bool:
     if format_ is Format.GGUF:
         return path.lower().endswith(".gguf")
     return path.lower().endswith(".safetensors") or _configures(path)
+
+
+def is_plainly_of_a_model(path: str) -> bool:
+    """Whether a file that lies beside weights is what it seems: other settings may hold anything, secrets included."""
+    *_, name = parts = path.split("/")
+    if any(part.startswith(".") for part in parts):
+        return False
+    return not name.lower().endswith(".json") or _KNOWN.fullmatch(name) is not None
 
 
 def _survey_of_files(repo: RemoteRepo, weights: list[RemoteFile]) -> Survey:

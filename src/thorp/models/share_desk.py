@@ -25,7 +25,7 @@ from thorp.models.git_fetch import BOUNDS, Bounds, Fetched, GitFetch, Wanted
 from thorp.models.git_plan import Address, read_address
 from thorp.models.git_run import PROGRAMS, GitRun
 from thorp.models.library import Library, exact_ref
-from thorp.models.own_folder import check_own
+from thorp.models.own_folder import check_own, screened
 from thorp.models.ports import Stop
 from thorp.models.publish import Outcome, Publisher, magnets_of
 from thorp.models.publish_plan import (
@@ -44,7 +44,7 @@ from thorp.models.refs import check_repo, check_revision
 from thorp.models.shared import is_kept_back
 from thorp.models.stores import Stores
 from thorp.models.types import SourceKind
-from thorp.models.uses import filing, take
+from thorp.models.uses import InUseError, filing, take
 from thorp.models.working import working
 from thorp.wire.capabilities.models import Skipped, WorkFrame
 from thorp.wire.capabilities.publishing import (
@@ -170,6 +170,7 @@ class _Sharing:
             copies=self.asked.copy_files or self.kind is Kind.GIT,
             progress=progress,
             stop=stop,
+            screen=screened,
         )
 
     def _cloned(self, progress: Progress, stop: Stop) -> ShareAnswer:
@@ -223,7 +224,7 @@ class _Sharing:
         for one in chosen:
             try:
                 outcomes.append(self.desk.publisher.share(one, self.terms, self.kind, progress, stop))
-            except (*OF_ONE, NotShareableError) as error:
+            except (*OF_ONE, NotShareableError, InUseError) as error:
                 if len(chosen) == 1:
                     raise
                 left_out.append(Skipped(path=exact_ref(one), reason=without_folders(error.message)))

@@ -6,6 +6,7 @@ Nothing else is listed, and no bytes of anything else are given away, whoever kn
 import asyncio
 import base64
 import json
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -24,12 +25,15 @@ from thorp.models.types import SourceKind
 from thorp.wire.canonical import canonical_bytes
 from thorp.wire.capabilities.sharing import BlobAnswer, BlobRequest, ModelHeads, TorrentAnswer, TorrentRequest
 from thorp.wire.capability import Call, Nothing
+from thorp.wire.publication import LARGEST
 from thorp.wire.shared import LARGEST_LIST, MOST_FILES, MOST_MODELS, SharedFile, SharedModel, list_digest
 
+log = logging.getLogger(__name__)
+MOST_TOLD: Final = 1000
 RIDING: Final = frozenset({SourceKind.HUB, SourceKind.LAN, SourceKind.SWARM})
 LOOK_AGAIN: Final = 2.0  # seconds for which the receipts are taken for what they were; whether they may be shown is not
 LARGEST_TORRENT: Final = 4 * 1024 * 1024
-LARGEST_PUBLICATION: Final = 1024 * 1024
+LONGEST_LICENSE: Final = 255  # as a list takes it; a header may have more to say
 HEADROOM: Final = 4096  # what is around the models of a list on the wire
 
 
@@ -57,9 +61,7 @@ def keep_back(library: Library, receipt: Receipt, *, kept: bool) -> None:
 def publication_of(library: Library, receipt: Receipt) -> dict[str, object] | None:
     """What its owner published about a model, as it was signed; None without one that can be read."""
     with suppress(ThorpError, ValueError, RecursionError):
-        found: object = json.loads(
-            read_bounded(DISK, library.path(receipt).with_name(PUBLICATION), LARGEST_PUBLICATION)
-        )
+        found: object = json.loads(read_bounded(DISK, library.path(receipt).with_name(PUBLICATION), LARGEST))
         canonical_bytes(found)
         if isinstance(found, dict):
             return cast("dict[str, object]", found)
@@ -81,6 +83,7 @@ class Shared:
     _looked: float | None = None
     _receipts: tuple[Receipt, ...] = ()
     _by_hash: dict[str, list[Receipt]] = field(default_factory=dict[str, list[Receipt]])
+    _told: set[str] = field(default_factory=set[str])  # of what cannot be listed; once is enough
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def models(self) -> tuple[SharedModel, ...]:
@@ -112,7 +115,7 @@ class Shared:
         files = tuple(self._file(receipt, one, by_torrent=by_torrent) for one in receipt.files[: MOST_FILES + 1])
         if len(files) > MOST_FILES:
             return None
-        with suppress(ValueError):  # an old receipt may have what no list takes
+        try:
             return SharedModel(
                 model_id=receipt.model_id,
                 repo=receipt.repo,
@@ -122,14 +125,21 @@ class Shared:
                 format=receipt.format.value,
                 quant=receipt.quant,
                 size_bytes=receipt.size_bytes,
-                license=receipt.license,
+                license=receipt.license[:LONGEST_LICENSE] if receipt.license else None,
                 parameters=receipt.parameters,
                 projector=receipt.projector,
                 added=receipt.downloaded_at,
                 files=files,
                 publication=publication_of(self.library, receipt),
             )
-        return None
+        except ValueError as error:  # an old receipt may have what no list takes
+            self._not_listed(receipt, error)
+            return None
+
+    def _not_listed(self, receipt: Receipt, error: ValueError) -> None:
+        if receipt.key not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(receipt.key)
+            log.warning("%s cannot be listed to members: %s", receipt.model_id, error)
 
     def _file(self, receipt: Receipt, file: ReceiptFile, *, by_torrent: bool) -> SharedFile:
         there = self.library.cache.find(receipt.repo, receipt.revision, file)
@@ -157,8 +167,12 @@ class Shared:
     def torrent(self, infohash: str) -> bytes:
         for receipt in self._read():
             if any(one.infohash == infohash for one in receipt.files) and self._gives_by_torrent(receipt):
-                return read_bounded(DISK, self.library.layout.torrent(digest_of(infohash)), LARGEST_TORRENT)
+                return self.torrent_file(digest_of(infohash))
         raise NotSharedError("This node has no such torrent to give away.")
+
+    def torrent_file(self, infohash: bytes) -> bytes:
+        """A torrent as it lies here, for who knows already that it may be given away."""
+        return read_bounded(DISK, self.library.layout.torrent(infohash), LARGEST_TORRENT)
 
     def _gives_by_torrent(self, receipt: Receipt) -> bool:
         return self.may_be_seen(receipt) and rides(self.library, receipt)

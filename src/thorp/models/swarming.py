@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from thorp.base.errors import IntegrityError
-from thorp.base.files import explaining
 from thorp.models.budget import strictest
 from thorp.models.clockwork import WITHOUT_PROGRESS, Clockwork, enough, patience
 from thorp.models.fetching import SYNC_EVERY, TICK, Pace, told_to_end
 from thorp.models.frontier import Frontier
 from thorp.models.gaps import Gaps
 from thorp.models.hashing import Hashes
-from thorp.models.partial import TORRENT, Partial
+from thorp.models.partial import Partial
 from thorp.models.ports import ByteSource, Stop
 from thorp.models.types import SourceKind, Wanted
 from thorp.swarm.download import PeerStanding, Standing
-from thorp.swarm.recipes import PIECE, SHA1
+from thorp.swarm.recipes import SHA1
 from thorp.swarm.torrents import ReadTorrent, parse_torrent
 
 log = logging.getLogger(__name__)
@@ -118,8 +117,7 @@ class SwarmFetch:
         self._pace = given.pace
         self._gaps = Gaps(given.wanted, given.torrent, given.helpers, given.pace)
         self._seen = bytearray(len(given.torrent.pieces) // SHA1)  # pieces that are noted already
-        unproven = given.torrent.piece_length != PIECE or given.partial.blocks.bytes_here > 0
-        self._frontier = Frontier(given.wanted, given.partial, own_pieces=unproven)
+        self._frontier = Frontier(given.wanted, given.partial, own_pieces=given.partial.blocks.bytes_here > 0)
         self._left_out: frozenset[int] = frozenset()
         self._soon: frozenset[int] = frozenset()
         self._peers: tuple[tuple[str, int], ...] = ()
@@ -178,9 +176,7 @@ class SwarmFetch:
 
     def _begin(self) -> None:
         """Keep the torrent beside the bytes, so that they can be checked against it after a kill."""
-        at = self._partial.folder / TORRENT
-        with explaining("write", at):
-            at.write_bytes(self._torrent.content)
+        self._partial.keep_torrent(self._torrent.content)
         size, length = self._wanted.file.size, self._torrent.piece_length
         for piece in range(len(self._seen)):
             first = piece * length
