@@ -12,8 +12,8 @@ from tests.wire.test_publication import said
 from thorp.app.environment import Environment, HubVariables
 from thorp.app.models import Ground, Told, outside_of
 from thorp.app.paths import paths_of
-from thorp.app.shelf import complete_here, library_here
 from thorp.app.settings import Settings
+from thorp.app.shelf import complete_here, library_here
 from thorp.base.clock import SystemRandomness
 from thorp.models.publish import magnets_of
 from thorp.models.records import State

@@ -2,8 +2,8 @@ import asyncio
 import errno
 import os
 import socket
-import threading
 import stat
+import threading
 from contextlib import asynccontextmanager, closing
 
 import pytest
