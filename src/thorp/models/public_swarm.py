@@ -6,16 +6,16 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from thorp.base.errors import ThorpError
 from thorp.base.files import DISK, read_bounded
 from thorp.models.publish import PublicSeed
 from thorp.models.share_desk import Seeding
+from thorp.swarm.bencoded import LARGEST
 from thorp.swarm.torrents import parse_torrent
 
 log = logging.getLogger(__name__)
-LARGEST_TORRENT: Final = 64 * 1024 * 1024  # pieces as small as its publisher wanted
 
 
 class Engine(Protocol):
@@ -55,7 +55,7 @@ class PublicSwarm:
 
     def _seed(self, engine: Engine, one: PublicSeed) -> None:
         try:
-            torrent = parse_torrent(read_bounded(DISK, one.torrent, LARGEST_TORRENT), expected=one.infohash)
+            torrent = parse_torrent(read_bounded(DISK, one.torrent, LARGEST), expected=one.infohash)
             engine.seed(torrent.content, one.at, dht=one.dht)
         except ThorpError as error:
             log.warning("%s is not handed out to everybody: %s", one.at.name, error.message)

@@ -21,6 +21,7 @@ from thorp.models.layout import PUBLICATION, UNSHARED, digest_of
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt, ReceiptFile
 from thorp.models.types import SourceKind
+from thorp.swarm.bencoded import LARGEST
 from thorp.wire.canonical import canonical_bytes
 from thorp.wire.capabilities.sharing import BlobAnswer, BlobRequest, ModelHeads, TorrentAnswer, TorrentRequest
 from thorp.wire.capability import Call, Nothing
@@ -28,7 +29,6 @@ from thorp.wire.shared import LARGEST_LIST, MOST_FILES, MOST_MODELS, SharedFile,
 
 RIDING: Final = frozenset({SourceKind.HUB, SourceKind.LAN, SourceKind.SWARM})
 LOOK_AGAIN: Final = 2.0  # seconds for which the receipts are taken for what they were; whether they may be shown is not
-LARGEST_TORRENT: Final = 4 * 1024 * 1024
 LARGEST_PUBLICATION: Final = 1024 * 1024
 HEADROOM: Final = 4096  # what is around the models of a list on the wire
 
@@ -157,7 +157,7 @@ class Shared:
     def torrent(self, infohash: str) -> bytes:
         for receipt in self._read():
             if any(one.infohash == infohash for one in receipt.files) and self._gives_by_torrent(receipt):
-                return read_bounded(DISK, self.library.layout.torrent(digest_of(infohash)), LARGEST_TORRENT)
+                return read_bounded(DISK, self.library.layout.torrent(digest_of(infohash)), LARGEST)
         raise NotSharedError("This node has no such torrent to give away.")
 
     def _gives_by_torrent(self, receipt: Receipt) -> bool:
