@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -37,7 +36,7 @@ from thorp.mesh.settings import LanSettings
 from thorp.models.settings import SharingSettings, TransferSettings
 from thorp.net.interfaces import Nic
 from thorp.net.mesh_line import NotThisNodeError, Target, open_line
-from thorp.net.settings import LocalSettings, MeshSettings
+from thorp.net.settings import MeshSettings
 from thorp.node.settings import NodeSettings
 from thorp.store.keyfiles import node_key
 from thorp.swarm.recipes import household_torrent
@@ -63,6 +62,7 @@ class World:
     changes: Fanout[Change] = field(default_factory=Fanout[Change])
     models: tuple[SharedModel, ...] = ()
     refreshed: int = 0
+    beside: str = ""
 
     def __post_init__(self) -> None:
         paths = paths_of(Environment(home=self.top / "home"))
@@ -81,6 +81,7 @@ class World:
             randomness=SystemRandomness(),
             refresh=self._refresh,
             handed=frozenset,
+            beside=lambda: self.beside,
         )
         self.lan = Lan(self.ground)
 
@@ -300,21 +301,22 @@ def test_settings_that_the_household_goes_by_are_followed_and_others_are_not() -
     assert followed(replace(base, node=NodeSettings(name="x"), transfers=TransferSettings(ranges=7))) == followed(base)
 
 
-@pytest.mark.parametrize(
-    ("changes", "fits"),
-    [
-        ({}, True),
-        ({"mesh": MeshSettings(port=7081)}, False),
-        ({"swarm": SwarmSettings(tracker_port=7081)}, False),
-        ({"local": LocalSettings(port=7080)}, False),
-        ({"swarm": SwarmSettings(public_port=7080)}, False),
-        ({"mesh": MeshSettings(port=0), "swarm": SwarmSettings(port=0, tracker_port=0)}, True),
-    ],
-)
-def test_each_listener_has_a_port_of_its_own(world: World, changes: dict[str, Any], fits: bool) -> None:
-    said = world.lan.review(Settings(), replace(Settings(), **changes))
+def test_a_change_that_gives_two_listeners_one_port_is_refused(world: World) -> None:
+    assert world.lan.review(Settings(), replace(Settings(), mesh=MeshSettings(port=7081)))
+    assert world.lan.review(Settings(), Settings()) == ()
 
-    assert (said == ()) is fits
+
+def test_the_owner_sees_that_nothing_goes_to_everybody_and_where_other_clients_are_answered(world: World) -> None:
+    async def story() -> None:
+        world.beside = "Sharing with everybody: the port is taken."
+        world.settings = replace(world.settings, swarm=SwarmSettings(port=0, tracker=True, tracker_port=0))
+        assert (world.lan.rows(), world.lan.notice()) == ((), world.beside)
+        async with world.living(world.lan.tracker):
+            (row,) = world.lan.rows()
+            assert (row.kind, row.address) == ("tracker", f"http://{HERE}:{world.lan.tracker.port}")
+        assert world.lan.rows() == ()
+
+    asyncio.run(story())
 
 
 def test_the_engine_ends_and_comes_back_with_the_setting(world: World) -> None:

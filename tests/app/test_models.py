@@ -6,15 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.models.neighbourly import a_neighbour, receipt_of
 from tests.models.world import LARGE, MIB, REPO, stall, stocked
-from thorp.app.environment import Environment
-from thorp.app.models import Told
+from tests.wire.test_publication import said
+from thorp.app.environment import Environment, HubVariables
+from thorp.app.models import Ground, Told, outside_of
 from thorp.app.paths import paths_of
+from thorp.app.settings import Settings
 from thorp.app.shelf import complete_here, library_here
+from thorp.base.clock import SystemRandomness
+from thorp.models.publish import magnets_of
 from thorp.models.records import State
+from thorp.swarm.engine import Engine
+from thorp.swarm.profile import public
+from thorp.swarm.settings import SwarmSettings
+from thorp.testing.clock import FakeClock
 from thorp.testing.hub import FakeHub
 from thorp.testing.process import NodeProcess, running_node, start_node, until
 from thorp.wire.changes import Change, LibraryChanged
+from thorp.wire.publication import PublishedTorrent
 
 STREAM = "/api/v1/transfers/stream"
 
@@ -37,10 +47,38 @@ def pull(node: NodeProcess, ref: str) -> str:
 
 
 def test_a_change_of_the_library_names_its_models() -> None:
-    said: list[Change] = []
-    Told(said.append).library("removed", ("a", "b"))
+    heard: list[Change] = []
+    Told(heard.append).library("removed", ("a", "b"))
 
-    assert said == [LibraryChanged(what="removed", model_ids=("a", "b"))]
+    assert heard == [LibraryChanged(what="removed", model_ids=("a", "b"))]
+
+
+def test_a_model_is_shared_with_everybody_only_while_that_engine_runs(tmp_path: Path) -> None:
+    """What the owner wants and what goes out are two things: its port may be taken."""
+
+    async def kept(_rate: int) -> None:
+        """Nobody asks for it here."""
+
+    engine: Engine | None = None
+    ground = Ground(
+        paths=paths_of(Environment(home=tmp_path)),
+        hub=HubVariables(),
+        settings=lambda: Settings(swarm=SwarmSettings(public=True)),
+        clock=FakeClock(),
+        randomness=SystemRandomness(),
+        announce=lambda _change: None,
+        keep_limit=kept,
+        public_engine=lambda: engine,
+    )
+    receipt = receipt_of(a_neighbour(tmp_path))
+    path = receipt.files[0].path
+    publication = said(torrents=(PublishedTorrent(path=path, recipe="public", infohash="c" * 40),))
+    assert outside_of(ground, receipt, publication, seen=True).shared == "household"
+    assert outside_of(ground, receipt, publication, seen=False).shared == "nobody"
+    engine = Engine(public((), 0))
+    there = outside_of(ground, receipt, publication, seen=True)
+    assert (there.shared, there.links[path].magnet) == ("everybody", magnets_of(publication)[path])
+    assert outside_of(ground, receipt, None, seen=True).shared == "household"
 
 
 def test_a_node_pulls_tells_and_lists_as_a_command_without_it_would(tmp_path: Path, hub: FakeHub) -> None:

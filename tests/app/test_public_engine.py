@@ -85,7 +85,7 @@ def test_a_look_at_the_library_that_failed_is_told_and_made_again() -> None:
         world.changes.publish(LibraryChanged(what="added", model_ids=("m",)))
         await world.refreshed.get()
         await world.set(replace(ON, public_upload=1000))
-        assert world.service.why == "the library is locked"
+        assert world.service.why == "Sharing with everybody: the library is locked"
         assert world.refreshed.get_nowait()
         world.failure = None
         await world.set(replace(ON, public_upload=2000))

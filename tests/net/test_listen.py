@@ -3,6 +3,7 @@ import errno
 import os
 import socket
 import stat
+import threading
 from contextlib import asynccontextmanager, closing
 
 import pytest
@@ -116,6 +117,20 @@ def test_an_address_beside_that_this_machine_does_not_have_is_left_out(run):
             assert place.listener.facts.bound == (("127.0.0.1", place.listener.port),)
 
     run(scenario())
+
+
+def test_who_holds_a_port_is_looked_up_beside_the_loop(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr("thorp.net.listen.holder_of", lambda _port: asked.append(threading.current_thread()))
+
+    async def scenario():
+        async with listening() as place:
+            with pytest.raises(PortTakenError):
+                await TcpListener(LOCAL, "127.0.0.1", place.listener.port, TinyApp()).start()
+        assert threading.current_thread() not in asked
+
+    run(scenario())
+    assert asked
 
 
 def test_another_listener_names_its_own_setting(run):

@@ -1,9 +1,10 @@
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 import libtorrent
 import pytest
 
-from thorp.swarm.profile import ALERTS, NOT_PUBLIC, bound_to, household, interfaces, public
+from thorp.swarm.profile import ALERTS, NEVER, NOT_PUBLIC, bound_to, household, interfaces, is_own_network, public
 
 PROFILES = [household(("10.0.0.2",), 7), household((), 0, encrypt=True), public(("10.0.0.2",), 7)]
 
@@ -64,30 +65,51 @@ def test_one_chosen_address_is_also_the_one_that_calls():
     assert bound_to([], 1)["outgoing_interfaces"] == ""
 
 
-@pytest.mark.parametrize(
-    ("address", "denied"),
-    [
-        ("127.0.0.1", True),
-        ("10.1.2.3", True),
-        ("172.31.0.1", True),
-        ("172.32.0.1", False),
-        ("192.168.1.1", True),
-        ("169.254.169.254", True),
-        ("100.64.0.1", True),
-        ("224.0.0.1", True),
-        ("255.255.255.255", True),
-        ("0.0.0.0", True),
-        ("1.1.1.1", False),
-        ("::1", True),
-        ("::ffff:10.0.0.1", True),
-        ("64:ff9b::a00:1", True),
-        ("fe80::1", True),
-        ("fd00::1", True),
-        ("ff02::1", True),
-        ("2001:4860::1", False),
-    ],
-)
-def test_private_addresses_are_none_of_the_public_engines_business(address, denied):
+OWN = ["10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "198.18.0.1", "fc00::1", "fd00::1", "fdff::1"]
+ANYBODYS = ["1.1.1.1", "172.32.0.1", "198.20.0.1", "2001:4860::1", "3fff::1"]
+NOBODYS = [
+    "0.0.0.0",
+    "127.0.0.1",
+    "169.254.169.254",
+    "192.0.0.8",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::a00:1",
+    "2002:a00:1::1",
+    "4000::1",
+    "8000::1",
+    "bfff::1",
+    "c000::1",
+    "e000::1",
+    "f000::1",
+    "f800::1",
+    "fbff::1",
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
+]
+
+
+def is_in(address: str, ranges: Iterable[tuple[str, str]]) -> bool:
     where = ip_address(address)
-    ranges = [(ip_address(first), ip_address(last)) for first, last in NOT_PUBLIC]
-    assert any(first.version == where.version and first <= where <= last for first, last in ranges) is denied
+    ends = [(ip_address(first), ip_address(last)) for first, last in ranges]
+    return any(first.version == where.version and first <= where <= last for first, last in ends)
+
+
+@pytest.mark.parametrize("address", OWN + ANYBODYS + NOBODYS)
+def test_private_addresses_are_none_of_the_public_engines_business(address):
+    assert is_in(address, NOT_PUBLIC) is (address not in ANYBODYS)
+
+
+@pytest.mark.parametrize("address", OWN + ANYBODYS + NOBODYS)
+def test_the_swarm_of_ones_own_network_never_leads_to_this_machine_or_to_many(address):
+    assert is_in(address, NEVER) is (address in NOBODYS)
+
+
+@pytest.mark.parametrize("address", OWN + ANYBODYS + NOBODYS)
+def test_a_dht_is_of_ones_own_network_when_every_way_into_it_is(address):
+    assert is_own_network([(address, 1)]) is (address in OWN)
+    assert is_own_network([("10.0.0.9", 1), (address, 1)]) is (address in OWN)

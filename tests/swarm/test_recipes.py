@@ -1,6 +1,8 @@
+import base64
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thorp.swarm.bencoded import LARGEST, read
 from thorp.swarm.merkle import BLOCK, Leaves, Tree
 from thorp.swarm.recipes import (
+    HEADROOM,
     LARGEST_PIECE,
     PIECE,
+    SHA1,
+    SHA256,
     BadNameError,
     BadPieceLengthError,
-    BadSeedUrlError,
     Torrent,
     bencode,
     household_torrent,
     public_torrent,
 )
+from thorp.wire.capabilities.sharing import LARGEST_TORRENT
 
 NAME = "pattern.gguf"
 CARD = {
@@ -119,9 +125,9 @@ def tree(data: bytes, piece: int = PIECE) -> Tree:
     return leaves.digest()
 
 
-def public(length: int = 1, **more: Any) -> Torrent:
+def public(length: int = 1) -> Torrent:
     data = pattern(length)
-    return public_torrent(NAME, length, hashes(data), tree(data), card=CARD, **more)
+    return public_torrent(NAME, length, hashes(data), tree(data), card=CARD)
 
 
 def by_libtorrent(folder: Path, length: int, flags: int) -> bytes:
@@ -270,13 +276,9 @@ def test_a_public_torrent_of_an_empty_file_has_no_root() -> None:
     assert public(0).content.endswith(b"4:info" + info + b"12:piece layersdee")
 
 
-def test_addresses_and_cards_change_no_infohash_of_a_public_torrent() -> None:
-    one, other = public(), public(url_list=["https://example.org/a/pattern.gguf"])
-
-    assert (one.infohash, one.infohash_v2) == (other.infohash, other.infohash_v2)
-    assert b"8:url-listl34:https://example.org/a/pattern.ggufe" in other.content
-    assert b"url-list" not in one.content
-    assert b"7:private" not in one.content
+def test_a_public_torrent_names_nobodys_address() -> None:
+    assert read(public().content).keys() == {b"comment", b"created by", b"info", b"piece layers"}
+    assert b"7:private" not in public().content
 
 
 def test_a_public_torrent_may_have_other_pieces() -> None:
@@ -284,7 +286,7 @@ def test_a_public_torrent_may_have_other_pieces() -> None:
     sha1 = b"".join(
         hashlib.sha1(data[at : at + BLOCK], usedforsecurity=False).digest() for at in range(0, len(data), BLOCK)
     )
-    made = public_torrent(NAME, len(data), sha1, tree(data, BLOCK), card=CARD, piece=BLOCK)
+    made = public_torrent(NAME, len(data), sha1, tree(data, BLOCK), card=CARD)
 
     found = libtorrent.load_torrent_buffer(made.content)
     assert found.ti.piece_length() == BLOCK
@@ -294,41 +296,23 @@ def test_a_public_torrent_may_have_other_pieces() -> None:
 @pytest.mark.parametrize("piece", [-1, 0, 1, BLOCK // 2, BLOCK + 1, 3 * BLOCK, LARGEST_PIECE * 2, 2**31])
 def test_pieces_that_no_client_takes_are_refused(piece: int) -> None:
     with pytest.raises(BadPieceLengthError, match="power of two"):
-        public(piece=piece)
+        public_torrent(NAME, 1, hashes(pattern(1)), replace(tree(pattern(1)), piece=piece), card=CARD)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "pattern.gguf",
-        "http://example.org/a",
-        "https:///a",
-        "https://me:secret@example.org/a",
-        "https://example.org/a?token=secret",
-        "https://example.org/a#b",
-        "https://example.org/a b",
-        "https://example.org/a\n",
-        "https://exämple.org/",
-        "https://[::1/",
-        "https://example.org/" + "a" * 2048,
-        "file:///etc/passwd",
-    ],
-)
-def test_an_address_with_a_secret_or_without_tls_is_not_written_for_everybody(url: str) -> None:
-    with pytest.raises(BadSeedUrlError, match="Leave that address out"):
-        public(url_list=["https://example.org/fine", url])
-
-
-def test_addresses_are_few() -> None:
-    with pytest.raises(BadSeedUrlError, match="more than the 8"):
-        public(url_list=[f"https://example.org/{number}" for number in range(9)])
-
-
-@pytest.mark.parametrize("leaves", [tree(pattern(2)), tree(b""), tree(pattern(1), BLOCK)])
+@pytest.mark.parametrize("leaves", [tree(pattern(2)), tree(b"")])
 def test_a_tree_of_another_file_is_refused(leaves: Tree) -> None:
     with pytest.raises(ValueError, match="another length"):
         public_torrent(NAME, 1, hashes(pattern(1)), leaves, card=CARD)
+
+
+def test_a_torrent_that_no_node_would_read_is_not_made() -> None:
+    most = (LARGEST - HEADROOM) // (SHA1 + SHA256)
+    leaves = Tree(most * BLOCK, BLOCK, bytes(SHA256), bytes(SHA256) * most)
+    made = public_torrent("x" * 255, leaves.length, bytes(SHA1) * most, leaves, card=CARD)
+    assert read(made.content)
+    assert len(base64.b64encode(bytes(LARGEST))) <= LARGEST_TORRENT
+    with pytest.raises(BadPieceLengthError, match="larger pieces"):
+        public_torrent(NAME, leaves.length + 1, b"", replace(leaves, length=leaves.length + 1), card=CARD)
 
 
 def test_a_public_torrent_has_the_same_rules_for_names_hashes_and_cards() -> None:

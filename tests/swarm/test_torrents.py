@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from thorp.swarm.bencoded import LARGEST, read
 from thorp.swarm.merkle import BLOCK, Leaves
-from thorp.swarm.recipes import LARGEST_PIECE, PIECE, Torrent, bencode, household_torrent, public_torrent
-from thorp.swarm.torrents import BadTorrentError, WrongTorrentError, card_of, parse_torrent, with_tracker
+from thorp.swarm.recipes import LARGEST_PIECE, PIECE, Torrent, bencode, comment_of, household_torrent, public_torrent
+from thorp.swarm.torrents import BadTorrentError, WrongTorrentError, parse_torrent, with_tracker
 
 NAME = "pattern.gguf"
 CARD = {"format": "gguf", "model_id": "qwen2.5:0.5b:instruct:q8_0", "revision": "0" * 40, "source": "hub"}
@@ -27,10 +27,10 @@ def household(length: int = SMALL, name: str = NAME) -> Torrent:
     return household_torrent(name, length, sha1s(data, PIECE), card=CARD)
 
 
-def public(length: int = SMALL, piece: int = BLOCK, **more: Any) -> Torrent:
+def public(length: int = SMALL, piece: int = BLOCK) -> Torrent:
     data, leaves = bytes(length), Leaves(piece)
     leaves.update(data)
-    return public_torrent(NAME, length, sha1s(data, piece), leaves.digest(), card=CARD, piece=piece, **more)
+    return public_torrent(NAME, length, sha1s(data, piece), leaves.digest(), card=CARD)
 
 
 HOUSEHOLD, PUBLIC = household().content, public().content
@@ -67,7 +67,7 @@ def test_a_household_torrent_is_read(length: int) -> None:
     assert (found.infohash, found.infohash_v2, found.v2_root) == (made.infohash, None, None)
     assert (found.name, found.length, found.piece_length, found.private) == (NAME, length, PIECE, True)
     assert found.pieces == sha1s(bytes(length), PIECE)
-    assert found.card == CARD
+    assert found.comment == comment_of(CARD)
     assert found.content == made.content
 
 
@@ -109,10 +109,6 @@ def test_D53_whoever_hands_a_torrent_does_not_choose_whom_we_talk_to() -> None:
     given_to_an_engine = libtorrent.load_torrent_buffer(parse_torrent(bencode(read(PUBLIC) | elsewhere)).content)
     assert (given_to_an_engine.trackers, given_to_an_engine.url_seeds) == ([], [])
     assert given_to_an_engine.dht_nodes == []
-
-
-def test_addresses_of_our_own_recipe_are_dropped_too() -> None:
-    assert parse_torrent(public(url_list=["https://example.org/a"]).content).content == PUBLIC
 
 
 def test_a_torrent_for_other_clients_names_our_tracker_and_keeps_its_infohash() -> None:
@@ -257,16 +253,7 @@ def test_a_comment_is_bounded_text_and_may_be_missing() -> None:
     refused(changed(HOUSEHOLD, b"comment", to=b"x" * 4097), "comment")
     refused(changed(HOUSEHOLD, b"comment", to=b"\xff"), "no UTF-8")
     refused(changed(HOUSEHOLD, b"created by", to=7), "maker")
-    assert parse_torrent(changed(HOUSEHOLD, b"comment")).card is None
-
-
-@pytest.mark.parametrize("comment", ["", "{}", "[1]", "x", '{"format":1}', "[" * 4000])
-def test_a_comment_that_is_no_card_is_none(comment: str) -> None:
-    assert card_of(comment) is None
-
-
-def test_a_card_holds_text_alone() -> None:
-    assert card_of('{"format":1,"model_id":"a","revision":"b","source":"c"}') is None
+    assert parse_torrent(changed(HOUSEHOLD, b"comment")).comment == ""
 
 
 @given(

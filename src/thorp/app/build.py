@@ -145,8 +145,8 @@ def build(tools: Tools, wishes: Wishes) -> Node:
     listeners = Listeners(tools.paths, settings().local, lambda: settings().local.hosts, gate)
     maker = ExposedMaker(tools.paths.keys, tools.clock, gate, lambda: settings().local.hosts)
     exposure = Exposure(lambda: settings().local, maker.make, centre.announce)
-    lan = build_lan(tools, centre, settings, later)
     public = PublicEngineService(settings, lambda: later().refresh_public(), centre.changes)
+    lan = build_lan(tools, centre, settings, later, lambda: public.why)
     models = build_node_models(tools, centre, keeper, Ways(lan, public))
     keeper.consult(tools.logs, listeners, exposure, models, public, lan)
     keeper.check()
@@ -193,6 +193,7 @@ def build_lan(
     centre: Centre,
     settings: Callable[[], Settings],
     models: Callable[[], Models],
+    beside: Callable[[], str],
 ) -> Lan:
     return Lan(
         LanGround(
@@ -206,6 +207,7 @@ def build_lan(
             randomness=tools.randomness,
             refresh=lambda: models().refresh(),
             handed=lambda: models().handed(),
+            beside=beside,
         )
     )
 

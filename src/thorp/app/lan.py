@@ -15,6 +15,7 @@ from thorp.app.lan_mdns import MdnsService, Scene
 from thorp.app.lan_place import SETTLES, Asking, LanFiles, NodePlace, Present
 from thorp.app.lan_tracker import House, TrackerService
 from thorp.app.library_changes import each_library_change
+from thorp.app.own_ports import clashes
 from thorp.app.paths import Paths
 from thorp.app.settings import Settings
 from thorp.base.clock import Clock, Randomness
@@ -75,6 +76,7 @@ class LanGround:
     randomness: Randomness
     refresh: Callable[[], None]  # look again at what the engine hands out; blocks
     handed: Callable[[], frozenset[bytes]]  # what it hands out, by infohash
+    beside: Callable[[], str]  # why nothing goes to everybody, though it should; empty: nothing is wrong
 
 
 class Lan:
@@ -140,8 +142,9 @@ class Lan:
         return circle_of(self.household.standing, self._ground.clock.monotonic())
 
     def rows(self) -> tuple[ListenerRow, ...]:
-        """The door for other nodes, while it stands open."""
-        return (listener_row("mesh", self.listener.address, is_open=True),) if self.listener.port else ()
+        """The doors for other nodes and other clients, while they stand open."""
+        doors = {"mesh": self.listener, "tracker": self.tracker}
+        return tuple(listener_row(kind, one.address, is_open=True) for kind, one in doors.items() if one.port)
 
     @property
     def offers(self) -> tuple[Offer, ...]:
@@ -171,14 +174,8 @@ class Lan:
             self.announcer.poke()
             asyncio.get_running_loop().call_soon(self.lines.refresh)  # once they count
 
-    def review(self, _old: Settings, new: Settings, /) -> tuple[str, ...]:
-        swarm = new.swarm
-        ports = [
-            one for one in (new.local.port, new.mesh.port, swarm.port, swarm.tracker_port, swarm.public_port) if one
-        ]
-        if len(set(ports)) < len(ports):
-            return ("Every listener needs a port of its own: `local.port`, `mesh.port`, and `swarm`'s three.",)
-        return ()
+    def review(self, old: Settings, new: Settings, /) -> tuple[str, ...]:
+        return clashes(old, new)
 
     def _swarm_port(self) -> int:
         return self.engines.port()
@@ -188,7 +185,7 @@ class Lan:
 
     def notice(self) -> str:
         """What the owner should know; empty: nothing."""
-        return self.rosters.notice or self.listener.why or self.engines.why
+        return self.rosters.notice or self.listener.why or self.engines.why or self._ground.beside()
 
     def _moved(self, around: Around) -> None:
         self.present.around = around

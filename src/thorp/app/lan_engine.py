@@ -134,6 +134,7 @@ class EngineService:
             return engine
 
     def _is_wanted(self, settings: Settings) -> bool:
+        """Not for fetching alone: while a file comes in, others are given what is there of it."""
         allowed = settings.lan.enabled and settings.sharing.household and bool(self._present.nics)
         return allowed and (settings.swarm.tracker or self._company())
 

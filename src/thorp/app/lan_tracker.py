@@ -61,12 +61,16 @@ class TrackerService:
     def port(self) -> int:
         return self._listener.port if self._listener is not None else 0
 
+    @property
+    def address(self) -> str:
+        host = self._host() or self._house.settings().mesh.host
+        return f"http://{written(host, self.port)}"
+
     def address_of(self, infohash: str) -> str | None:
         """Where other clients get a torrent; None while they get none."""
-        host = self._host()
-        if not (self.port and host) or bytes.fromhex(infohash) not in self._house.handed():
+        if not (self.port and self._host()) or bytes.fromhex(infohash) not in self._house.handed():
             return None
-        return f"http://{host}:{self.port}/torrents/{infohash}.torrent"
+        return f"{self.address}/torrents/{infohash}.torrent"
 
     def _host(self) -> str:
         host, nics = self._house.settings().mesh.host, self._house.present.nics
@@ -148,7 +152,10 @@ def _is_literal(host: bytes) -> bool:
 
 def own_end(scope: Scope) -> str:
     """Our address and port as who asks reaches them, for a URL."""
-    host, port = scope["server"]
+    return written(*scope["server"])
+
+
+def written(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -191,7 +191,7 @@ def outside_of(ground: Ground, receipt: Receipt, said: Publication | None, *, se
         one.path: Links(ground.torrent_at(one.infohash) if one.infohash else None, magnets.get(one.path))
         for one in receipt.files
     }
-    if magnets and ground.settings().swarm.public:
+    if magnets and ground.public_engine() is not None:
         return Outside("everybody", links)
     return Outside("household" if seen else "nobody", links)
 

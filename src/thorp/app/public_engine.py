@@ -100,7 +100,7 @@ class PublicEngineService:
             try:
                 self._say(self._bring(settings))
             except ThorpError as error:
-                self._say(error.message)
+                self._say(f"Sharing with everybody: {error.message}")
                 if self._engine is not None and not self._engine.port:
                     self._end()
 
@@ -109,7 +109,7 @@ class PublicEngineService:
         address = self._address()
         if address is None:
             self._end()
-            return "This machine has no way to the internet."
+            return "Sharing with everybody: this machine has no way to the internet."
         self._begin(settings, address).limit(down=0, up=settings.public_upload)
         self._library.settle()
         return ""
@@ -132,7 +132,7 @@ class PublicEngineService:
 
     def _say(self, why: str) -> None:
         if why and why != self.why:
-            log.warning("nothing goes to everybody: %s", why)
+            log.warning("%s", why)
         self.why = why
 
     def _stop(self) -> None:

@@ -39,7 +39,7 @@ from thorp.models.sealed import Bytes, sealed
 from thorp.models.uses import filing, using
 from thorp.swarm.magnets import magnet_of
 from thorp.swarm.merkle import Leaves
-from thorp.swarm.recipes import Torrent, public_torrent
+from thorp.swarm.recipes import Torrent, check_pieces_fit, public_torrent
 from thorp.wire.canonical import canonical_bytes
 from thorp.wire.publication import (
     LARGEST,
@@ -223,6 +223,7 @@ class Publisher:
         self, receipt: Receipt, file: ReceiptFile, piece: int, progress: Progress, stop: Stop
     ) -> Torrent:
         """The torrent for everybody, of bytes that are read and compared now."""
+        check_pieces_fit(file.size, piece)
         whole, pieces, leaves = hashlib.sha256(), Sha1Pieces(piece), Leaves(piece)
         handle = self.library.cache.open(self._at(receipt, file))
         at = 0
@@ -241,7 +242,7 @@ class Publisher:
         if (whole.hexdigest(), at) != (file.sha256, file.size):
             raise self._changed(receipt, file)
         name = PurePosixPath(file.path).name
-        return public_torrent(name, at, pieces.digest(), leaves.digest(), card=card_of(receipt), piece=piece)
+        return public_torrent(name, at, pieces.digest(), leaves.digest(), card=card_of(receipt))
 
     def _at(self, receipt: Receipt, file: ReceiptFile) -> Path:
         at = self.library.cache.find(receipt.repo, receipt.revision, file)

@@ -46,5 +46,8 @@ class TransferSettings:
 @dataclass(frozen=True, slots=True)
 class SharingSettings:
     household: bool = setting(
-        True, "Let the other nodes of this household have this node's models, save gated and unshared ones.", live=True
+        True,
+        "Let the other nodes of this household have this node's models, save gated and unshared ones. "
+        "Off: nothing goes between members by BitTorrent, in either direction.",
+        live=True,
     )

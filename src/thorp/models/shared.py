@@ -22,17 +22,17 @@ from thorp.models.layout import PUBLICATION, UNSHARED, digest_of
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt, ReceiptFile
 from thorp.models.types import SourceKind
+from thorp.swarm.bencoded import LARGEST as LARGEST_TORRENT
 from thorp.wire.canonical import canonical_bytes
 from thorp.wire.capabilities.sharing import BlobAnswer, BlobRequest, ModelHeads, TorrentAnswer, TorrentRequest
 from thorp.wire.capability import Call, Nothing
-from thorp.wire.publication import LARGEST
+from thorp.wire.publication import LARGEST as LARGEST_PUBLICATION
 from thorp.wire.shared import LARGEST_LIST, MOST_FILES, MOST_MODELS, SharedFile, SharedModel, list_digest
 
 log = logging.getLogger(__name__)
 MOST_TOLD: Final = 1000
 RIDING: Final = frozenset({SourceKind.HUB, SourceKind.LAN, SourceKind.SWARM})
 LOOK_AGAIN: Final = 2.0  # seconds for which the receipts are taken for what they were; whether they may be shown is not
-LARGEST_TORRENT: Final = 4 * 1024 * 1024
 LONGEST_LICENSE: Final = 255  # as a list takes it; a header may have more to say
 HEADROOM: Final = 4096  # what is around the models of a list on the wire
 
@@ -61,7 +61,7 @@ def keep_back(library: Library, receipt: Receipt, *, kept: bool) -> None:
 def publication_of(library: Library, receipt: Receipt) -> dict[str, object] | None:
     """What its owner published about a model, as it was signed; None without one that can be read."""
     with suppress(ThorpError, ValueError, RecursionError):
-        found: object = json.loads(read_bounded(DISK, library.path(receipt).with_name(PUBLICATION), LARGEST))
+        found: object = json.loads(read_bounded(DISK, library.path(receipt).with_name(PUBLICATION), LARGEST_PUBLICATION))
         canonical_bytes(found)
         if isinstance(found, dict):
             return cast("dict[str, object]", found)

@@ -138,7 +138,8 @@ class TcpListener:
         try:
             return await loop.create_server(self._house.door, host, port, backlog=BACKLOG, start_serving=False)
         except OSError as error:
-            raise why_not_bound(error, host, port, self._setting) from None
+            # Who holds the port is found by reading every open file of the machine.
+            raise await asyncio.to_thread(why_not_bound, error, host, port, self._setting) from None
 
     def stop_accepting(self) -> None:
         self._house.stop_accepting()

@@ -67,6 +67,7 @@ REACH: Mapping[str, str] = {
     "socket": "the owner's own user on this machine",
     "exposed": "other devices, with a key",
     "mesh": "other nodes, with their own key",
+    "tracker": "other BitTorrent clients of the house, by their address",
 }
 
 

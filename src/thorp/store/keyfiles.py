@@ -1,6 +1,7 @@
 """The folder of keys: what is made there is private from its first byte, what is unsafe there is refused.
 
-It never overwrites, repairs or widens a key file; losing a key is losing an identity, so a person decides.
+The node key is never overwritten, and no file there repaired or widened: losing that key is losing an identity, so a
+person decides. A secret beside it gives way to a newer one.
 """
 
 from pathlib import Path

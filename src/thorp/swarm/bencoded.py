@@ -8,7 +8,8 @@ from typing import Final, NoReturn, TypeAlias
 
 from thorp.base.errors import IntegrityError
 
-LARGEST: Final = 8 * 1024 * 1024  # bytes; the torrent of a file of several terabytes
+# Bytes of a torrent, wherever one is kept, asked for or read; that of a file of five terabytes.
+LARGEST: Final = 6 * 1024 * 1024
 DEEPEST: Final = 8  # levels; a torrent of ours has five
 MOST_VALUES: Final = 10_000  # keys count too; a torrent of one file has some twenty
 

@@ -204,7 +204,7 @@ class Engine:
         return self._session
 
     def _bind(self, session: "libtorrent.session", addresses: Sequence[str], port: int) -> int:
-        """The port it listens at then; 0: nowhere. One that listens already is left alone: only new ones are told of."""
+        """The port it listens at then; 0: nowhere. One that listens already is left alone: only new ones are told."""
         stays = [one for one in addresses if port and self._board.listening(one) == port]
         self._board.forget_listening(but=stays)
         # First without the new ones: an address that was asked for before is not tried again.

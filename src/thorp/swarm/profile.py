@@ -23,35 +23,35 @@ def ends_of(network: str) -> tuple[str, str]:
     return str(found[0]), str(found[-1])
 
 
-EVERYBODY: Final = tuple(map(ends_of, ("0.0.0.0/0", "::/0")))
+def ranges_of(*networks: str) -> tuple[tuple[str, str], ...]:
+    return tuple(map(ends_of, networks))
+
+
+EVERYBODY: Final = ranges_of("0.0.0.0/0", "::/0")
+# Networks of one's own.
+OWN_NETWORKS: Final = ranges_of(
+    "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15", "fc00::/7"
+)
+# Where not even the swarm of one's own network leads: this machine itself, what means no single machine or one behind a
+# translation, and what nobody has given out.
+NEVER: Final = ranges_of(
+    "0.0.0.0/8",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "192.0.0.0/24",
+    "224.0.0.0/3",
+    "::/3",  # unspecified, loopback, v4-mapped, NAT64
+    "2002::/16",  # 6to4
+    "4000::/2",
+    "8000::/2",
+    "c000::/3",
+    "e000::/4",
+    "f000::/5",
+    "f800::/6",
+    "fe00::/7",  # link-local, site-local, multicast
+)
 # Where an address from the DHT or from a stranger must never lead (DESIGN §6, egress guard).
-NOT_PUBLIC: Final = tuple(
-    map(
-        ends_of,
-        (
-            "0.0.0.0/8",
-            "10.0.0.0/8",
-            "100.64.0.0/10",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "172.16.0.0/12",
-            "192.0.0.0/24",
-            "192.168.0.0/16",
-            "198.18.0.0/15",
-            "224.0.0.0/3",
-            "::/3",  # unspecified, loopback, v4-mapped, NAT64
-            "2002::/16",  # 6to4
-            "4000::/2",
-            "8000::/1",  # local, link-local, multicast
-        ),
-    )
-)
-# Where not even the swarm of one's own network leads: this machine itself, and what means no single machine.
-NEVER: Final = tuple(
-    one
-    for one in NOT_PUBLIC
-    if one[0].startswith(("0.", "127.", "169.254.", "192.0.0.", "224.", "::", "2002:", "4000:"))
-)
+NOT_PUBLIC: Final = (*OWN_NETWORKS, *NEVER)
 NEITHER_PLAIN: Final = {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2}  # forced, forced, RC4
 AS_THE_OTHER_LIKES: Final = {"out_enc_policy": 1, "in_enc_policy": 1, "allowed_enc_level": 3}
 
@@ -152,7 +152,7 @@ def _is_private(host: str) -> bool:
         return False
     return any(
         int(ip_address(first)) <= int(address) <= int(ip_address(last))
-        for first, last in set(NOT_PUBLIC) - set(NEVER)
+        for first, last in OWN_NETWORKS
         if ip_address(first).version == address.version
     )
 

@@ -9,19 +9,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final, TypeAlias, TypedDict, Unpack
-from urllib.parse import urlsplit
+from typing import Final, TypeAlias
 
 from thorp.base.errors import UsageError
+from thorp.swarm.bencoded import LARGEST
 from thorp.swarm.merkle import BLOCK, Tree
 
 PIECE: Final = 16 * 1024 * 1024
 SHA1: Final = 20  # bytes of one hash
+SHA256: Final = 32
+HEADROOM: Final = 64 * 1024  # for what else stands in a torrent
 CREATOR: Final = "bt/1"
 CARD: Final = frozenset({"format", "model_id", "revision", "source"})
 LARGEST_PIECE: Final = 64 * 1024 * 1024
-MOST_URLS: Final = 8
-LONGEST_URL: Final = 2048
 
 Bencoded: TypeAlias = "int | bytes | str | Sequence[Bencoded] | Mapping[str, Bencoded] | Mapping[bytes, Bencoded]"
 
@@ -38,22 +38,11 @@ class BadPieceLengthError(UsageError):
     code = "swarm.bad_piece_length"
 
 
-class BadSeedUrlError(UsageError):
-    """An address that must not be written into a torrent for everybody."""
-
-    code = "swarm.bad_seed_url"
-
-
 @dataclass(frozen=True, slots=True)
 class Torrent:
     infohash: bytes  # SHA-1 of the info dictionary
     content: bytes  # the whole `.torrent` file
     infohash_v2: bytes | None = None  # its SHA-256, where the torrent is a hybrid
-
-
-class Public(TypedDict, total=False):
-    piece: int  # bytes of each; `PIECE` by default
-    url_list: Sequence[str]  # places that have the same bytes
 
 
 def household_torrent(name: str, length: int, pieces: bytes, *, card: Mapping[str, str]) -> Torrent:
@@ -71,16 +60,15 @@ def household_torrent(name: str, length: int, pieces: bytes, *, card: Mapping[st
     return Torrent(hashlib.sha1(bencode(info), usedforsecurity=False).digest(), content)
 
 
-def public_torrent(
-    name: str, length: int, pieces: bytes, leaves: Tree, *, card: Mapping[str, str], **more: Unpack[Public]
-) -> Torrent:
-    """For one file and for everybody. The card and the addresses stay outside of what is hashed."""
-    piece, url_list = more.get("piece", PIECE), more.get("url_list", ())
+def public_torrent(name: str, length: int, pieces: bytes, leaves: Tree, *, card: Mapping[str, str]) -> Torrent:
+    """For one file and for everybody. The card stays outside of what is hashed."""
     check_name(name)
+    piece = leaves.piece
     check_piece_length(piece)
+    check_pieces_fit(length, piece)
     _check_pieces(length, pieces, piece)
-    if (leaves.length, leaves.piece) != (length, piece):
-        raise ValueError("the tree of hashes is of a file of another length, or of other pieces")
+    if leaves.length != length:
+        raise ValueError("the tree of hashes is of a file of another length")
     info: dict[str, Bencoded] = {
         "file tree": {name: {"": {"length": length} | ({"pieces root": leaves.root} if length else {})}},
         "length": length,
@@ -96,9 +84,6 @@ def public_torrent(
         "info": info,
         "piece layers": layers,
     }
-    if url_list:
-        check_urls(url_list)
-        whole["url-list"] = url_list
     hashed = bencode(info)
     infohash = hashlib.sha1(hashed, usedforsecurity=False).digest()
     return Torrent(infohash, bencode(whole), hashlib.sha256(hashed).digest())
@@ -118,31 +103,17 @@ def check_piece_length(piece: int) -> None:
         )
 
 
+def check_pieces_fit(length: int, piece: int) -> None:
+    """Asked before a file is hashed, too: a torrent that no node reads is not made."""
+    if -(-length // piece) * (SHA1 + SHA256) > LARGEST - HEADROOM:
+        raise BadPieceLengthError(
+            f"In pieces of {piece} bytes, {length} bytes make a torrent larger than the {LARGEST} that nodes read."
+            " Take larger pieces: `--piece-length`."
+        )
+
+
 def is_piece_length(piece: int) -> bool:
     return BLOCK <= piece <= LARGEST_PIECE and piece.bit_count() == 1
-
-
-def check_urls(urls: Sequence[str]) -> None:
-    """Everybody reads these, so none may carry a secret, and none is fetched without TLS."""
-    if len(urls) > MOST_URLS:
-        raise BadSeedUrlError(f"{len(urls)} addresses are more than the {MOST_URLS} a torrent may name. Take the best.")
-    for url in urls:
-        if not _is_open(url):
-            raise BadSeedUrlError(
-                "A torrent for everybody names plain https addresses only, without user, password or anything behind a"
-                " `?` or `#`. Leave that address out."
-            )
-
-
-def _is_open(url: str) -> bool:
-    if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
-        return False
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
-    return parts.scheme == "https" and bool(host) and not any(one in url for one in "@?#")
 
 
 def _check_pieces(length: int, pieces: bytes, piece: int) -> None:

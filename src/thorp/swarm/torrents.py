@@ -6,7 +6,6 @@ A torrent's name is shown and compared; nobody joins it to a path.
 """
 
 import hashlib
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from thorp.base.errors import IntegrityError
 from thorp.base.printable import printable
 from thorp.swarm.bencoded import BadBencodingError, Value, read
 from thorp.swarm.merkle import HASH, root_of_layer
-from thorp.swarm.recipes import CARD, PIECE, SHA1, Bencoded, bencode, is_piece_length
+from thorp.swarm.recipes import PIECE, SHA1, Bencoded, bencode, is_piece_length
 
 LONGEST_NAME: Final = 255  # bytes, as file systems count
 LONGEST_COMMENT: Final = 4096  # bytes
@@ -67,11 +66,6 @@ class ReadTorrent:
     comment: str
     content: bytes  # the same torrent with nothing in it that leads elsewhere; what an engine may be given
 
-    @property
-    def card(self) -> Mapping[str, str] | None:
-        """Who somebody says this is. A hint: it stands outside of what is hashed."""
-        return card_of(self.comment)
-
 
 def parse_torrent(content: bytes, *, expected: bytes | None = None) -> ReadTorrent:
     """`expected` is the infohash that was asked for: 20 bytes of v1, or 32 of v2."""
@@ -99,20 +93,6 @@ def with_tracker(content: bytes, announce: str) -> bytes:
     """The same torrent for other clients, which find nobody by themselves. The infohash stays."""
     whole = cast("dict[bytes, Value]", read(parse_torrent(content).content))
     return bencode(cast("Bencoded", whole | {b"announce": announce.encode()}))
-
-
-def card_of(comment: str) -> Mapping[str, str] | None:
-    """The identity card in a comment, when it is one."""
-    try:
-        found: object = json.loads(comment)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict):
-        return None
-    card = cast("dict[str, object]", found)
-    if frozenset(card) != CARD or not all(isinstance(one, str) for one in card.values()):
-        return None
-    return cast("dict[str, str]", card)
 
 
 def _household(whole: Mapping[bytes, Value], info: Mapping[bytes, Value], infohash: bytes) -> ReadTorrent:

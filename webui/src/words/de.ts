@@ -129,7 +129,13 @@ export const de: Words = {
   },
   listeners: {
     title: "Zugänge",
-    kinds: { local: "Oberfläche und API", socket: "Kommandozeile", exposed: "Dein Netz", mesh: "Andere Knoten" },
+    kinds: {
+      local: "Oberfläche und API",
+      socket: "Kommandozeile",
+      exposed: "Dein Netz",
+      mesh: "Andere Knoten",
+      tracker: "Andere BitTorrent-Programme",
+    },
     none: "Kein Zugang ist offen.",
   },
   services: {

@@ -130,7 +130,7 @@ export type KnownState =
   | "open"
   | "closed";
 
-export type KnownListener = "local" | "socket" | "exposed" | "mesh";
+export type KnownListener = "local" | "socket" | "exposed" | "mesh" | "tracker";
 
 const newCode = (anywhere: boolean): string =>
   anywhere ? "`thorp open --anywhere` makes one that counts here." : "`thorp open` makes a new one.";
@@ -256,7 +256,13 @@ export const en: Words = {
   },
   listeners: {
     title: "Ways in",
-    kinds: { local: "Dashboard and API", socket: "Command line", exposed: "Your network", mesh: "Other nodes" },
+    kinds: {
+      local: "Dashboard and API",
+      socket: "Command line",
+      exposed: "Your network",
+      mesh: "Other nodes",
+      tracker: "Other BitTorrent clients",
+    },
     none: "No way in is open.",
   },
   services: {

@@ -109,7 +109,7 @@ class NodeRow(Message):
 
 
 class ListenerRow(Message):
-    kind: Literal["local", "socket", "exposed", "mesh"]
+    kind: Literal["local", "socket", "exposed", "mesh", "tracker"]
     address: str
     state: Literal["open", "closed"]
     reach: str = Field(description="Who can reach it, in words.")
