@@ -7,7 +7,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
-MOST_THREADS: Final = 16
+MOST_THREADS: Final = 32  # 8 for lists, 4 for rosters, 16 for torrents, and who joins: none of them waits for another
 
 P = ParamSpec("P")
 T = TypeVar("T")
