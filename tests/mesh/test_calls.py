@@ -129,6 +129,27 @@ def test_one_deadline_holds_for_everything_that_a_question_takes(
         ask(member.neighbourhood, founder.target)
 
 
+def test_the_end_of_the_node_breaks_off_every_question(founder: FakeNode, member: FakeNode) -> None:
+    class Silent(FakeLine):
+        """While it is asked the node begins to end."""
+
+        stop: Stop | None = None
+
+        def ask(self, method: str, path: str, **options: Any) -> Any:
+            member.neighbourhood.over.set()
+            stopped(self.stop)
+            return super().ask(method, path, **options)
+
+    def opened(_target: Target, stop: Stop | None) -> Silent:
+        line = Silent(founder.id, founder.app)
+        line.stop = stop
+        return line
+
+    member.neighbourhood.opened = opened
+    with pytest.raises(OutwardStoppedError):
+        member.neighbourhood.household(founder.target)
+
+
 def test_a_stranger_is_not_greeted(house: House, founder: FakeNode) -> None:
     with pytest.raises(NotGreetedError):
         FakeNode(house, 3).neighbourhood.household(founder.target)

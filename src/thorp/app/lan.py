@@ -303,6 +303,7 @@ class HouseholdService:
         loop = self._lan.asking.loop = asyncio.get_running_loop()
         settled = self._lan.asking.settled
         settled.clear()
+        self._lan.neighbourhood.over.clear()
         try:
             await self._lan.household.begin()
         finally:
@@ -315,6 +316,7 @@ class HouseholdService:
         finally:
             waiting.cancel()
             settled.set()
+            self._lan.neighbourhood.over.set()
             self._lan.threads.close()
 
 

@@ -73,10 +73,10 @@ class Deadline:
 
     clock: Clock
     at: float  # monotonic
-    stop: Stop | None = None  # may come before
+    stops: tuple[Stop, ...] = ()  # may come before
 
     def told(self) -> bool:
-        return self.stop is not None and self.stop.is_set()
+        return any(one.is_set() for one in self.stops)
 
     def is_set(self) -> bool:
         return self.told() or self.clock.monotonic() >= self.at
@@ -123,7 +123,10 @@ class Tokens:
 
 @dataclass(eq=False)
 class Neighbourhood:
-    """`met` is called in the thread that asks; whoever lives in the loop hands it over there."""
+    """`met` is called in the thread that asks; whoever lives in the loop hands it over there.
+
+    While `over` is set questions break off: the end of a node waits for nobody who does not answer.
+    """
 
     key: NodeKey
     household_here: Household
@@ -133,6 +136,7 @@ class Neighbourhood:
     clock: Clock
     randomness: Randomness
     met: Callable[[Met], None]
+    over: threading.Event = field(init=False, default_factory=threading.Event)
     _tokens: Tokens = field(init=False)
 
     def __post_init__(self) -> None:
@@ -177,7 +181,7 @@ class Neighbourhood:
         for endpoint in invite.endpoints:
             address, port = split_endpoint(endpoint)
             try:
-                with closing(self.opened(Target(address, port, frozenset({invite.node})), None)) as line:
+                with closing(self.opened(Target(address, port, frozenset({invite.node})), self.over)) as line:
                     welcome, lan = joiner.join(line, invite)
                     return welcome.household, lan
             except (NetworkError, IntegrityError) as error:
@@ -190,7 +194,8 @@ class Neighbourhood:
 
     def _asked(self, target: Target, path: str, largest: int, *, stop: Stop | None = None, tag: str = "") -> Answered:
         """The answer to a member's question. One deadline holds for everything that it takes."""
-        until = Deadline(self.clock, self.clock.monotonic() + WHOLE_SECONDS, stop)
+        stops = (self.over,) if stop is None else (self.over, stop)
+        until = Deadline(self.clock, self.clock.monotonic() + WHOLE_SECONDS, stops)
 
         def ask(line: Connection, token: str) -> Answered:
             return line.ask("GET", path, token=token, largest=largest, seconds=WHOLE_SECONDS, if_none_match=tag)

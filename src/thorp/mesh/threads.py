@@ -27,7 +27,7 @@ class CallThreads:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
-        """What is under way or waits ends by its own deadline, and its thread with it."""
+        """Whatever is under way or waits is told to end by whoever began it, and its thread ends with it."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=False)
