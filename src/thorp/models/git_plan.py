@@ -118,7 +118,8 @@ def read_address(text: str, *, files: bool) -> Address:
         if len(url) <= LONGEST_ADDRESS and (found := form.fullmatch(url)):
             if protocol == "file" and not files:
                 break
-            return Address(url.rstrip("/"), protocol, _name_of(found["path"]))
+            # `user@host:path` begins in the person's own folder there, `ssh://user@host/path` does not
+            return Address(text.rstrip("/"), protocol, _name_of(found["path"]))
     known = "`https://host/path`, `ssh://user@host/path` or `user@host:path`" + (
         ", or `file:///path`" if files else "; a repository on this machine is shared from its command line only"
     )

@@ -176,13 +176,20 @@ def why_not(kept: Kept, terms: Terms, kind: Kind, *, kept_back: bool = False) ->
         return GATED
     if not kept.complete:
         return kept.missing
-    if receipt.license and terms.license and receipt.license.casefold() != terms.license.casefold():
-        return f"it is known here under the licence {receipt.license}, not {terms.license}"
+    if why := other_license(receipt.license, terms.license):
+        return why
     if terms.public and not (receipt.license or terms.license):
         return NO_LICENSE
     if terms.public and (path := _of_too_many_pieces(receipt, terms.piece)):
         return f"`{path}` would have more pieces than a torrent holds; take larger ones with `--piece-length`"
     return _why_not_unnamed(receipt, terms, kept_back=kept_back) if kind is Kind.ALL else ""
+
+
+def other_license(known: str | None, said: str | None) -> str:
+    """Why the licence that somebody says is not taken; empty when nothing speaks against it."""
+    if known and said and known.casefold() != said.casefold():
+        return f"it is known here under the licence {known}, not {said}"
+    return ""
 
 
 def _of_too_many_pieces(receipt: Receipt, piece: int) -> str:
