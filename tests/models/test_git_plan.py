@@ -5,14 +5,12 @@ import pytest
 from thorp.models.git_plan import (
     BadAddressError,
     BadRepositoryError,
-    Card,
     Entry,
     Pointer,
     choose_files,
     looks_like_git,
     may_point,
     read_address,
-    read_card,
     read_listing,
     read_pointer,
 )
@@ -137,12 +135,6 @@ def test_pointers_are_told_from_files() -> None:
 def test_D51_a_pointer_of_another_kind_is_refused(content: bytes) -> None:
     with pytest.raises(BadRepositoryError):
         read_pointer(content, "a.gguf")
-
-
-def test_a_card_says_licence_and_gate() -> None:
-    assert read_card("---\r\nlicense: MIT\r\nextra_gated_prompt: x\r\n---\r\n") == Card("mit", gated=True)
-    assert read_card("---\ntags: []\n---\nlicense: mit\n") == Card()
-    assert read_card("# m\nlicense: mit") == Card()
 
 
 def test_only_what_models_are_made_of_is_chosen() -> None:

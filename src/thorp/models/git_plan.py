@@ -41,8 +41,6 @@ _POINTS = re.compile(rb"version https?://[a-z-]+\.github\.com/spec/")
 _ROW = re.compile(
     r"(?P<mode>[0-7]{6}) (?P<kind>blob|commit|tree) (?P<oid>[0-9a-f]{40}) +(?P<size>[0-9]+|-)\t(?P<path>.+)", re.DOTALL
 )
-_LICENSE = re.compile(r"^license:[ \t]*[\"']?([A-Za-z0-9][A-Za-z0-9.+-]{0,60})[\"']?[ \t]*$", re.MULTILINE)
-_GATED = re.compile(r"^extra_gated_", re.MULTILINE)
 
 
 class BadAddressError(UsageError):
@@ -86,14 +84,6 @@ class Pointer:
 
     sha256: str
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a repository says of itself."""
-
-    license: str | None = None
-    gated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +160,6 @@ def read_pointer(content: bytes, path: str) -> Pointer | None:
 
 def may_point(entry: Entry) -> bool:
     return entry.size < LARGEST_POINTER
-
-
-def read_card(text: str) -> Card:
-    """What the head of a model card says."""
-    text = text.replace("\r\n", "\n")
-    head = text[4:].partition("\n---")[0] if text.startswith("---\n") else ""
-    license_ = _LICENSE.search(head)
-    return Card(license_[1].lower() if license_ else None, _GATED.search(head) is not None)
 
 
 def choose_files(name: str, commit: str, entries: Sequence[Entry], pointers: Mapping[str, Pointer]) -> Chosen:
