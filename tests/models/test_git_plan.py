@@ -5,14 +5,12 @@ import pytest
 from thorp.models.git_plan import (
     BadAddressError,
     BadRepositoryError,
-    Card,
     Entry,
     Pointer,
     choose_files,
     looks_like_git,
     may_point,
     read_address,
-    read_card,
     read_listing,
     read_pointer,
 )
@@ -29,7 +27,8 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"b" * 64
         ("https://host.example/org/m", "https", "org/m", "https://host.example/org/m.git/info/lfs"),
         ("https://host.example:8443/a/org/m.git/", "https", "org/m", "https://host.example:8443/a/org/m.git/info/lfs"),
         ("ssh://git@host.example/org/m.git", "ssh", "org/m", "ssh://git@host.example/org/m.git"),
-        ("git@host.example:org/m.git", "ssh", "org/m", "ssh://git@host.example/org/m.git"),
+        ("git@host.example:org/m.git", "ssh", "org/m", "git@host.example:org/m.git"),
+        ("me@nas:models/foo", "ssh", "models/foo", "me@nas:models/foo"),
         ("file:///srv/git/org/m", "file", "org/m", "file:///srv/git/org/m"),
         ("https://host.example/m", "https", None, "https://host.example/m.git/info/lfs"),
     ],
@@ -136,12 +135,6 @@ def test_pointers_are_told_from_files() -> None:
 def test_D51_a_pointer_of_another_kind_is_refused(content: bytes) -> None:
     with pytest.raises(BadRepositoryError):
         read_pointer(content, "a.gguf")
-
-
-def test_a_card_says_licence_and_gate() -> None:
-    assert read_card("---\r\nlicense: MIT\r\nextra_gated_prompt: x\r\n---\r\n") == Card("mit", gated=True)
-    assert read_card("---\ntags: []\n---\nlicense: mit\n") == Card()
-    assert read_card("# m\nlicense: mit") == Card()
 
 
 def test_only_what_models_are_made_of_is_chosen() -> None:

@@ -69,3 +69,14 @@ def test_pieces_do_not_mind_how_bytes_come() -> None:
         pieces.update(memoryview(data)[at : at + 5_000_011])
 
     assert pieces.digest() == piece_hashes(data)
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 100])
+def test_pieces_of_any_length(size: int) -> None:
+    data = bytes(range(100))[:size]
+    pieces = Pieces(16)
+    for at in range(0, size, 7):
+        pieces.update(memoryview(data)[at : at + 7])
+
+    parts = [data[at : at + 16] for at in range(0, size, 16)]
+    assert pieces.digest() == b"".join(piece_hashes(one) for one in parts)

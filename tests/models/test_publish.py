@@ -12,14 +12,14 @@ from thorp.models import publish
 from thorp.models.hashing import HashingEndedError
 from thorp.models.layout import PUBLICATION, UNSHARED, digest_of
 from thorp.models.library import Library
-from thorp.models.publish import ChangedSinceError, Outcome, Publisher, Sha1Pieces, own_manifest, public_seeds
+from thorp.models.publish import ChangedSinceError, Outcome, Publisher, own_manifest, public_seeds
 from thorp.models.publish_plan import Kind, Manifest, NotShareableError, Terms
 from thorp.models.receipts import Origin, Receipt, read_receipt
 from thorp.models.remove import remove
 from thorp.models.types import SourceKind
 from thorp.swarm.torrents import parse_torrent
 from thorp.testing.clock import FakeClock
-from thorp.testing.library import a_library, an_artifact, piece_hashes
+from thorp.testing.library import a_library, an_artifact
 from thorp.wire.publication import sign_publication, verify_publication
 
 ME = NodeKey(bytes(32))
@@ -256,14 +256,3 @@ def test_a_removed_model_leaves_no_mark(library: Library) -> None:
     remove(library, receipt)
 
     assert not library.path(receipt).parent.exists()
-
-
-@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 100])
-def test_pieces_of_any_length(size: int) -> None:
-    data = bytes(range(100))[:size]
-    pieces = Sha1Pieces(16)
-    for at in range(0, size, 7):
-        pieces.update(data[at : at + 7])
-
-    parts = [data[at : at + 16] for at in range(0, size, 16)]
-    assert pieces.digest() == b"".join(piece_hashes(one) for one in parts)

@@ -1,6 +1,5 @@
 """Who may share what, which words go together, and what the manifest says."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,11 @@ from thorp.identity.principals import keyed, owner
 from thorp.identity.scopes import EVERY_SCOPE
 from thorp.models.library import Kept
 from thorp.models.publish_plan import (
-    BESIDE_PIECES,
     GATED,
     KEPT_BACK,
     NO_LICENSE,
     NOT_BY_NAME,
     NOT_FROM_A_HUB,
-    PER_PIECE,
     Kind,
     Manifest,
     NotShareableError,
@@ -37,8 +34,7 @@ from thorp.models.publish_plan import (
 from thorp.models.receipts import Origin
 from thorp.models.types import SourceKind
 from thorp.swarm.bencoded import LARGEST
-from thorp.swarm.merkle import Leaves
-from thorp.swarm.recipes import BadPieceLengthError, public_torrent
+from thorp.swarm.recipes import BadPieceLengthError
 from thorp.testing.library import a_library, an_artifact
 from thorp.wire.capabilities.publishing import ShareRequest
 from thorp.wire.publication import Hint
@@ -182,24 +178,12 @@ def test_everything_for_everybody_is_what_a_hub_gave(tmp_path: Path, more: dict[
 def test_a_torrent_that_nobody_would_read_is_not_made(tmp_path: Path) -> None:
     receipt = an_artifact(a_library(tmp_path), license="mit")
     piece = 1 << 14
-    for pieces, too_many in ((150_000, False), (LARGEST // 52, True)):
+    for pieces, too_many in ((110_000, False), (LARGEST // 52, True)):
         large = replace(receipt, files=(replace(receipt.files[0], size=pieces * piece),))
         public = Terms(public=True, piece=piece)
         assert ("larger" in why_not(Kept(large), public, Kind.REF)) is too_many
         assert why_not(Kept(large), replace(public, piece=2 * piece), Kind.REF) == ""
         assert why_not(Kept(large), Terms(), Kind.REF) == ""
-
-
-def test_what_is_taken_for_a_pieces_share_of_a_torrent_is(tmp_path: Path) -> None:
-    """The bound is kept by torrents as they are really written."""
-    piece, count = 1 << 14, 1 << 10
-    leaves, sha1 = Leaves(piece), hashlib.sha1(bytes(piece), usedforsecurity=False).digest()
-    for _ in range(count):
-        leaves.update(bytes(piece))
-    card = dict.fromkeys(("format", "model_id", "revision", "source"), "x" * 512)
-    torrent = public_torrent("n" * 255, piece * count, sha1 * count, leaves.digest(), card=card, piece=piece)
-
-    assert PER_PIECE * count < len(torrent.content) < PER_PIECE * count + BESIDE_PIECES
 
 
 def test_the_later_word_counts(tmp_path: Path) -> None:

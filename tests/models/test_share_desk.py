@@ -1,6 +1,7 @@
 """Sharing as it is asked for on the bus: by the owner, by a key, from a folder, from a repository."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -333,3 +334,39 @@ def test_what_is_said_of_a_model_is_in_its_manifest(house: House) -> None:
 
     assert said
     assert (said.tags, said.description, said.hints[0].value) == (("small", "test"), "d", "5")
+
+
+@NEEDED
+def test_another_licence_than_a_repositorys_own_is_refused(house: House, tmp_path: Path) -> None:
+    card = b"---\nlicense: cc-by-nc-4.0\n---\n"
+    folder = repository(tmp_path, {GGUF: a_gguf(tmp_path), "README.md": card})
+
+    with pytest.raises(NotShareableError, match=r"cc-by-nc-4\.0, not mit"):
+        house.ask("model.share", git=f"file://{folder}", license="mit")
+    assert (house.library.receipts(), house.left_behind()) == ((), [])
+    (row,) = house.ask("model.share", git=f"file://{folder}", license="CC-BY-NC-4.0")["shared"]
+    assert row["license"] in ("cc-by-nc-4.0", "CC-BY-NC-4.0")
+
+
+def test_nobody_clears_away_a_folder_that_is_just_being_made(tmp_path: Path) -> None:
+    """Another process looks for what the dead left at the moment at which a folder is there and not locked."""
+    top = tmp_path / "publishing"
+    cleared: list[Path] = []
+
+    class Meanwhile(SystemRandomness):
+        def bytes(self, count: int) -> bytes:
+            other = threading.Thread(target=clear)
+            other.start()
+            threads.append(other)
+            return super().bytes(count)
+
+    def clear() -> None:
+        with scratch(top, SystemRandomness()) as own:
+            cleared.append(own)
+
+    threads: list[threading.Thread] = []
+    with scratch(top, Meanwhile()) as mine:
+        for one in threads:
+            one.join()
+        assert mine.is_dir()
+    assert len(cleared) == 1

@@ -16,7 +16,7 @@ from thorp.models.cache import whole
 from thorp.models.layout import PUBLICATION, BadDigestError, digest_of
 from thorp.models.library import Library
 from thorp.models.receipts import Receipt, read_receipt
-from thorp.models.sealed import Bytes, sealed
+from thorp.models.sealed import Bytes, card_of, sealed
 from thorp.models.shared import keep_back
 from thorp.models.uses import filing
 
@@ -124,15 +124,9 @@ def _check_headers(library: Library, receipt: Receipt, facts: ModelFacts) -> Non
 
 def _sealed(library: Library, receipt: Receipt, arrived: Sequence[Arrived]) -> Receipt:
     """No torrent: nobody knows whether everybody may have what was imported, until its owner publishes it."""
-    card = {
-        "format": receipt.format.value,
-        "model_id": receipt.model_id,
-        "revision": receipt.revision,
-        "source": receipt.source.kind.value,
-    }
     proven = (Bytes(one.path, one.size, one.sha256, one.pieces) for one in arrived)
     rides = library.path(receipt).with_name(PUBLICATION).exists()
-    files = tuple(sealed(library.layout, one, card, gated=receipt.gated, rides=rides) for one in proven)
+    files = tuple(sealed(library.layout, one, card_of(receipt), gated=receipt.gated, rides=rides) for one in proven)
     return replace(receipt, files=files)
 
 

@@ -21,6 +21,7 @@ from thorp.formats.sniff import PICKLES, Kind, kind_of
 from thorp.models.adopt_types import Artifact, Found, Lying, Skipped
 from thorp.models.ids import shard_of
 from thorp.models.layout import DIGEST, BadDigestError, Layout, digest_of, link_target, linked_digest, repo_of
+from thorp.models.model_card import Card, read_card
 from thorp.models.receipts import REVISION, Origin
 from thorp.models.refs import BadRefError, check_repo, check_revision
 from thorp.models.selection import LeftOut, survey
@@ -39,9 +40,6 @@ PICKLE: Final = "a pickle, which runs code when it is opened; take the same mode
 NOT_OF_IT: Final = "another model beside those that were taken; import it by itself"
 LINK: Final = "a link; only what lies there itself is taken"
 FOUND_IN_CACHE: Final = Origin(SourceKind.HUB, "found in a Hugging Face cache")
-
-_LICENSE = re.compile(r"^license:[ \t]*[\"']?([A-Za-z0-9][A-Za-z0-9.+-]{0,60})[\"']?[ \t]*$", re.MULTILINE)
-_GATED = re.compile(r"^extra_gated_", re.MULTILINE)
 
 
 class NothingToImportError(NotFoundError):
@@ -233,10 +231,8 @@ def _of_snapshot(repo: str, snapshot: Path, version: str, *, own: bool) -> Found
     try:
         files = dict(_entries(snapshot, skipped, title))
         card = _card(files.get("README.md"))
-        license_ = found[1].lower() if (found := _LICENSE.search(card)) else None
-        gated = _GATED.search(card) is not None
         like = Artifact(
-            repo, snapshot.name, version, "", Format.GGUF, (), None, FOUND_IN_CACHE, license_, gated, own=own
+            repo, snapshot.name, version, "", Format.GGUF, (), None, FOUND_IN_CACHE, card.license, card.gated, own=own
         )
         artifacts, left_out = artifacts_of(_listing(repo, snapshot.name, files.values()), files, like)
     except (IntegrityError, UsageError) as error:
@@ -287,15 +283,12 @@ def _versions(refs: Path) -> dict[str, str]:
     return found
 
 
-def _card(readme: Lying | None) -> str:
-    """The head of a model card, where it lies in the cache."""
-    if readme is None:
-        return ""
-    with suppress(OSError), readme.at.open("rb") as file:
-        text = file.read(LONGEST_CARD).decode(errors="replace").replace("\r\n", "\n")
-        if text.startswith("---\n"):
-            return text[4:].partition("\n---")[0]
-    return ""
+def _card(readme: Lying | None) -> Card:
+    """What a repository says of itself, where its README lies in the cache."""
+    if readme is not None:
+        with suppress(OSError), readme.at.open("rb") as file:
+            return read_card(file.read(LONGEST_CARD).decode(errors="replace"))
+    return Card()
 
 
 def _roots(files: Mapping[str, Lying], *, whole: bool) -> dict[tuple[str, ...], dict[str, Lying]]:

@@ -21,17 +21,16 @@ from thorp.models.git_plan import (
     CARDS,
     LARGEST_CARD,
     BadRepositoryError,
-    Card,
     Entry,
     Pointer,
     choose_files,
     may_point,
-    read_card,
     read_listing,
     read_pointer,
 )
 from thorp.models.git_run import Errand, GitFailedError, GitRun
 from thorp.models.hashing import hash_file
+from thorp.models.model_card import Card, read_card
 from thorp.models.room import check_room
 
 SLACK: Final = 64 * 1024 * 1024

@@ -41,8 +41,6 @@ _POINTS = re.compile(rb"version https?://[a-z-]+\.github\.com/spec/")
 _ROW = re.compile(
     r"(?P<mode>[0-7]{6}) (?P<kind>blob|commit|tree) (?P<oid>[0-9a-f]{40}) +(?P<size>[0-9]+|-)\t(?P<path>.+)", re.DOTALL
 )
-_LICENSE = re.compile(r"^license:[ \t]*[\"']?([A-Za-z0-9][A-Za-z0-9.+-]{0,60})[\"']?[ \t]*$", re.MULTILINE)
-_GATED = re.compile(r"^extra_gated_", re.MULTILINE)
 
 
 class BadAddressError(UsageError):
@@ -89,14 +87,6 @@ class Pointer:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """What a repository says of itself."""
-
-    license: str | None = None
-    gated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Chosen:
     """The files that models are made of, and why others were left out."""
 
@@ -118,7 +108,8 @@ def read_address(text: str, *, files: bool) -> Address:
         if len(url) <= LONGEST_ADDRESS and (found := form.fullmatch(url)):
             if protocol == "file" and not files:
                 break
-            return Address(url.rstrip("/"), protocol, _name_of(found["path"]))
+            # `user@host:path` begins in the person's own folder there, `ssh://user@host/path` does not
+            return Address(text.rstrip("/"), protocol, _name_of(found["path"]))
     known = "`https://host/path`, `ssh://user@host/path` or `user@host:path`" + (
         ", or `file:///path`" if files else "; a repository on this machine is shared from its command line only"
     )
@@ -169,14 +160,6 @@ def read_pointer(content: bytes, path: str) -> Pointer | None:
 
 def may_point(entry: Entry) -> bool:
     return entry.size < LARGEST_POINTER
-
-
-def read_card(text: str) -> Card:
-    """What the head of a model card says."""
-    text = text.replace("\r\n", "\n")
-    head = text[4:].partition("\n---")[0] if text.startswith("---\n") else ""
-    license_ = _LICENSE.search(head)
-    return Card(license_[1].lower() if license_ else None, _GATED.search(head) is not None)
 
 
 def choose_files(name: str, commit: str, entries: Sequence[Entry], pointers: Mapping[str, Pointer]) -> Chosen:

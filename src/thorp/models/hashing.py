@@ -30,12 +30,13 @@ class Hashes:
 
 
 class Pieces:
-    """The SHA-1 of each piece of a stream of bytes."""
+    """The SHA-1 of each piece of a stream of bytes, for pieces of any length."""
 
-    def __init__(self) -> None:
+    def __init__(self, piece: int = PIECE) -> None:
+        self._piece = piece
         self._done = bytearray()
         self._running = hashlib.sha1(usedforsecurity=False)
-        self._room = PIECE
+        self._room = piece
 
     def update(self, data: memoryview) -> None:
         while data:
@@ -47,13 +48,13 @@ class Pieces:
                 self._end_piece()
 
     def digest(self) -> bytes:
-        if self._room < PIECE:
+        if self._room < self._piece:
             self._end_piece()
         return bytes(self._done)
 
     def _end_piece(self) -> None:
         self._done += self._running.digest()
-        self._running, self._room = hashlib.sha1(usedforsecurity=False), PIECE
+        self._running, self._room = hashlib.sha1(usedforsecurity=False), self._piece
 
 
 def hash_file(handle: int, size: int, *, told: Callable[[int], None], stop: Stop, git: bool = False) -> Hashes:

@@ -5,8 +5,9 @@ the person, never counted out.
 """
 
 import unicodedata
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -179,13 +180,14 @@ def remote(file: OfferedFile) -> RemoteFile:
 def names_collide(paths: Iterable[str]) -> bool:
     """Whether some file system would take two of these for one, or a file for a folder."""
     keys = [unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold()) for path in paths]
-    every = set(keys)
-    return len(every) < len(keys) or any(above in every for key in keys for above in _above(key))
+    every = sorted(set(keys))
+    return len(every) < len(keys) or any(_is_folder(key, every) for key in every)
 
 
-def _above(path: str) -> Iterator[str]:
-    parts = path.split("/")
-    return ("/".join(parts[:count]) for count in range(1, len(parts)))
+def _is_folder(path: str, every: Sequence[str]) -> bool:
+    """Whether one of these, which are sorted, lies below it."""
+    at = bisect_left(every, f"{path}/")
+    return at < len(every) and every[at].startswith(f"{path}/")
 
 
 def _same(one: Offered, file: OfferedFile, wanted: Wanted) -> bool:

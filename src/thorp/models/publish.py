@@ -18,7 +18,7 @@ from thorp.base.moments import rfc3339
 from thorp.identity.ids import NodeId
 from thorp.identity.keys import NodeKey
 from thorp.models.adopt_files import Progress
-from thorp.models.hashing import STEP, HashingEndedError, hash_file
+from thorp.models.hashing import STEP, HashingEndedError, Pieces, hash_file
 from thorp.models.layout import PUBLICATION, UNSHARED, digest_of
 from thorp.models.library import Library
 from thorp.models.named import named_torrents
@@ -35,11 +35,11 @@ from thorp.models.publish_plan import (
     torrents_of,
 )
 from thorp.models.receipts import Receipt, ReceiptFile, read_receipt
-from thorp.models.sealed import Bytes, sealed
+from thorp.models.sealed import Bytes, card_of, sealed
 from thorp.models.uses import filing, using
 from thorp.swarm.magnets import magnet_of
 from thorp.swarm.merkle import Leaves
-from thorp.swarm.recipes import Torrent, check_pieces_fit, public_torrent
+from thorp.swarm.recipes import Torrent, public_torrent
 from thorp.wire.canonical import canonical_bytes
 from thorp.wire.publication import (
     LARGEST,
@@ -223,8 +223,7 @@ class Publisher:
         self, receipt: Receipt, file: ReceiptFile, piece: int, progress: Progress, stop: Stop
     ) -> Torrent:
         """The torrent for everybody, of bytes that are read and compared now."""
-        check_pieces_fit(file.size, piece)
-        whole, pieces, leaves = hashlib.sha256(), Sha1Pieces(piece), Leaves(piece)
+        whole, pieces, leaves = hashlib.sha256(), Pieces(piece), Leaves(piece)
         handle = self.library.cache.open(self._at(receipt, file))
         at = 0
         try:
@@ -233,7 +232,7 @@ class Publisher:
                     if stop.is_set():
                         raise HashingEndedError("Sharing was ended before it was through. Run it again.")
                     whole.update(data)
-                    pieces.update(data)
+                    pieces.update(memoryview(data))
                     leaves.update(data)
                     at += len(data)
                     progress(file.path, at, file.size)
@@ -270,45 +269,6 @@ def _identity(note: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_ctime_ns
-
-
-class Sha1Pieces:
-    """The SHA-1 of each piece of a stream of bytes, for pieces of any length."""
-
-    def __init__(self, piece: int) -> None:
-        self._piece = piece
-        self._done = bytearray()
-        self._running = hashlib.sha1(usedforsecurity=False)
-        self._room = piece
-
-    def update(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            part = rest[: self._room]
-            self._running.update(part)
-            self._room -= len(part)
-            rest = rest[len(part) :]
-            if not self._room:
-                self._end()
-
-    def digest(self) -> bytes:
-        if self._room < self._piece:
-            self._end()
-        return bytes(self._done)
-
-    def _end(self) -> None:
-        self._done += self._running.digest()
-        self._running, self._room = hashlib.sha1(usedforsecurity=False), self._piece
-
-
-def card_of(receipt: Receipt) -> dict[str, str]:
-    """What a torrent says it is."""
-    return {
-        "format": receipt.format.value,
-        "model_id": receipt.model_id,
-        "revision": receipt.revision,
-        "source": receipt.source.kind.value,
-    }
 
 
 def own_manifest(library: Library, receipt: Receipt, node: NodeId) -> Publication | None:

@@ -15,13 +15,10 @@ from thorp.identity.principals import Principal
 from thorp.models.library import Kept
 from thorp.models.receipts import Receipt
 from thorp.models.types import SourceKind
-from thorp.swarm.bencoded import LARGEST as LARGEST_TORRENT
-from thorp.swarm.recipes import PIECE, check_piece_length
+from thorp.swarm.recipes import PIECE, check_piece_length, do_pieces_fit
 from thorp.wire.capabilities.publishing import ShareRequest
 from thorp.wire.publication import Hint, Publication, PublishedFile, PublishedTorrent
 
-PER_PIECE: Final = 52  # bytes of a public torrent: a SHA-1 and a SHA-256
-BESIDE_PIECES: Final = 16 * 1024  # bytes of a public torrent at most: its names, its card
 OWN: Final = frozenset({SourceKind.IMPORT, SourceKind.GIT})
 GATED: Final = "its hub gives it only to who has agreed to its terms, so nobody else may hand it on"
 NO_LICENSE: Final = "nobody said under which licence it is; everybody has to be told: `--license L`"
@@ -176,8 +173,8 @@ def why_not(kept: Kept, terms: Terms, kind: Kind, *, kept_back: bool = False) ->
         return GATED
     if not kept.complete:
         return kept.missing
-    if receipt.license and terms.license and receipt.license.casefold() != terms.license.casefold():
-        return f"it is known here under the licence {receipt.license}, not {terms.license}"
+    if why := other_license(receipt.license, terms.license):
+        return why
     if terms.public and not (receipt.license or terms.license):
         return NO_LICENSE
     if terms.public and (path := _of_too_many_pieces(receipt, terms.piece)):
@@ -185,10 +182,16 @@ def why_not(kept: Kept, terms: Terms, kind: Kind, *, kept_back: bool = False) ->
     return _why_not_unnamed(receipt, terms, kept_back=kept_back) if kind is Kind.ALL else ""
 
 
+def other_license(known: str | None, said: str | None) -> str:
+    """Why the licence that somebody says is not taken; empty when nothing speaks against it."""
+    if known and said and known.casefold() != said.casefold():
+        return f"it is known here under the licence {known}, not {said}"
+    return ""
+
+
 def _of_too_many_pieces(receipt: Receipt, piece: int) -> str:
     """A file whose public torrent nobody would read, this node included; empty when there is none."""
-    most = (LARGEST_TORRENT - BESIDE_PIECES) // PER_PIECE
-    return next((one.path for one in receipt.files if -(-one.size // piece) > most), "")
+    return next((one.path for one in receipt.files if not do_pieces_fit(one.size, piece)), "")
 
 
 def _why_not_unnamed(receipt: Receipt, terms: Terms, *, kept_back: bool) -> str:

@@ -23,7 +23,7 @@ from thorp.models.plan import PullPlan
 from thorp.models.ports import ByteSource, Neighbours, Stop
 from thorp.models.receipts import Origin, Receipt, ReceiptFile
 from thorp.models.room import check_room
-from thorp.models.sealed import Bytes, sealed
+from thorp.models.sealed import Bytes, card, sealed
 from thorp.models.sources.lan import lan_sources
 from thorp.models.stages import Reached, Stage, unwatched
 from thorp.models.stores import Stores
@@ -246,6 +246,6 @@ class Puller:
         return SourceKind(name), sources.get(name, "")
 
     def _sealed(self, plan: PullPlan, file: RemoteFile, brought: Brought, kind: SourceKind) -> ReceiptFile:
-        card = {"format": plan.format.value, "model_id": plan.model_id, "revision": plan.revision, "source": kind.value}
         proven = Bytes(file.path, file.size, brought.sha256, brought.pieces)
-        return sealed(self.library.layout, proven, card, gated=plan.gated, rides=plan.rides)
+        said = card(plan.format, plan.model_id, plan.revision, kind)
+        return sealed(self.library.layout, proven, said, gated=plan.gated, rides=plan.rides)

@@ -34,6 +34,7 @@ from thorp.models.publish_plan import (
     NotShareableError,
     Terms,
     kind_of,
+    other_license,
     refuse_for,
     refuse_while_off,
     terms_of,
@@ -198,6 +199,8 @@ class _Sharing:
         """The same with the licence that the repository names, where nobody named one."""
         if fetched.card.gated:
             raise NotShareableError(f"{name} is not shared: {GATED}.", repo=name)
+        if why := other_license(fetched.card.license, self.terms.license):
+            raise NotShareableError(f"{name} is not shared: {why}.", repo=name)
         license_ = self.terms.license or fetched.card.license
         return replace(self, terms=replace(self.terms, license=license_))
 
@@ -253,15 +256,16 @@ def shared_row(outcome: Outcome) -> Shared:
 @contextmanager
 def scratch(top: Path, randomness: Randomness) -> Generator[Path]:
     """A folder of one's own below `top`. Those of processes that died are cleared away first."""
-    with explaining("make", top):
-        top.mkdir(0o700, parents=True, exist_ok=True)
+    with explaining("make", top), filing(top):  # nobody clears away what is not locked yet
         for left in top.iterdir():
             _clear_dead(left)
         folder = top / randomness.bytes(8).hex()
         folder.mkdir(0o700)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        is_ours = take(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        take(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not is_ours:
+            raise InUseError(f"`{folder}` was taken by another process before anything was in it. Try again.")
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

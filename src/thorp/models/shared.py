@@ -61,7 +61,9 @@ def keep_back(library: Library, receipt: Receipt, *, kept: bool) -> None:
 def publication_of(library: Library, receipt: Receipt) -> dict[str, object] | None:
     """What its owner published about a model, as it was signed; None without one that can be read."""
     with suppress(ThorpError, ValueError, RecursionError):
-        found: object = json.loads(read_bounded(DISK, library.path(receipt).with_name(PUBLICATION), LARGEST_PUBLICATION))
+        found: object = json.loads(
+            read_bounded(DISK, library.path(receipt).with_name(PUBLICATION), LARGEST_PUBLICATION)
+        )
         canonical_bytes(found)
         if isinstance(found, dict):
             return cast("dict[str, object]", found)

@@ -103,9 +103,13 @@ def check_piece_length(piece: int) -> None:
         )
 
 
+def do_pieces_fit(length: int, piece: int) -> bool:
+    """Whether a public torrent in such pieces is one that nodes read."""
+    return -(-length // piece) * (SHA1 + SHA256) <= LARGEST - HEADROOM
+
+
 def check_pieces_fit(length: int, piece: int) -> None:
-    """Asked before a file is hashed, too: a torrent that no node reads is not made."""
-    if -(-length // piece) * (SHA1 + SHA256) > LARGEST - HEADROOM:
+    if not do_pieces_fit(length, piece):
         raise BadPieceLengthError(
             f"In pieces of {piece} bytes, {length} bytes make a torrent larger than the {LARGEST} that nodes read."
             " Take larger pieces: `--piece-length`."
