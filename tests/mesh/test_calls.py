@@ -15,6 +15,7 @@ from thorp.net.facts import ListenerFacts
 from thorp.net.listen import TcpListener
 from thorp.net.mesh_line import NeighbourSlowError, NotGivenError, NotThisNodeError, Target
 from thorp.net.mesh_tls import mesh_server_context, node_certificate
+from thorp.net.outward_errors import OutwardStoppedError
 from thorp.net.outward_line import Stop, stopped
 from thorp.testing.clock import FakeClock
 from thorp.testing.mesh import FakeLine, FakeNode, House
