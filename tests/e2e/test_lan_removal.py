@@ -173,6 +173,7 @@ def test_E67_a_removed_member_learns_nothing_new(
     assert LATER in b.thorp("search", "--lan", "later").stdout
     ended = c.thorp("search", "--lan", "later", "--json")
     assert LATER not in ended.stdout
+    until(lambda: "removed this node" in status(c)["notice"], "it has asked somebody, so it knows")
     assert c.thorp("pull", f"{LATER}:q4_k_m", "--from", "lan").returncode != 0
     new = lan_key(a)
     assert (new.epoch, lan_key(b)) == (old.epoch + 1, new)

@@ -165,6 +165,16 @@ def test_E67_a_removed_node_learns_so(founder: FakeNode, member: FakeNode) -> No
     assert refused.value.details["said"] == "mesh.removed"
 
 
+def test_E67_who_is_not_greeted_any_more_hears_of_it_whatever_it_asks(founder: FakeNode, member: FakeNode) -> None:
+    told: list[str] = []
+    member.neighbourhood.refused = lambda node, _target: told.append(node)
+    founder.remove(member)
+
+    with pytest.raises(NeighbourRefusedError):
+        member.neighbourhood.models(founder.target)
+    assert told == [founder.id]
+
+
 def test_E57_nothing_is_asked_of_another_node_at_that_address(founder: FakeNode, member: FakeNode) -> None:
     with pytest.raises(NotThisNodeError):
         member.neighbourhood.household(Target(founder.address, 7001, frozenset({member.id})))

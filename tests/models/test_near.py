@@ -16,6 +16,7 @@ from thorp.base.errors import NetworkError, NotFoundError
 from thorp.models.adopt_filing import ContradictionError
 from thorp.models.files_in import WrongBytesError, others
 from thorp.models.offered import ContradictingNeighboursError, NobodyHasItError, SeveralRevisionsError
+from thorp.models.receipts import Origin
 from thorp.models.repair import NoSourceLeftError
 from thorp.models.resolve import NoNeighboursError
 from thorp.models.types import SourceKind
@@ -326,6 +327,16 @@ def test_a_neighbours_word_replaces_nothing_that_is_proven_here(
         online.pull(online.plan(source="lan"))
 
     assert online.library.receipts() == (kept,)
+
+
+def test_a_neighbours_word_says_nothing_new_of_what_is_here(online: Home, mia: FakeNeighbour) -> None:
+    """An own model that others have from here stays an own one, which goes to nobody by torrent or by `--all`."""
+    own = replace(online.pull(online.plan(source="lan")), source=Origin(SourceKind.IMPORT, "here"), claimed_by=None)
+    online.library.put(own)
+    again = online.pull(online.plan(source="lan"))
+
+    assert (again.source, again.claimed_by, again.files) == (own.source, None, own.files)
+    assert online.library.receipts() == (again,)
 
 
 def test_a_neighbours_word_does_not_move_a_branch(online: Home, mia: FakeNeighbour) -> None:

@@ -23,7 +23,13 @@ from thorp.models.layout import PUBLICATION, UNSHARED
 from thorp.models.library import Library
 from thorp.models.own_folder import NotOnlyFilesError
 from thorp.models.publish import Publisher, own_manifest, public_seeds
-from thorp.models.publish_plan import NotShareableError, OwnersAloneError, PublicOffError, ShareWordsError
+from thorp.models.publish_plan import (
+    HouseholdOffError,
+    NotShareableError,
+    OwnersAloneError,
+    PublicOffError,
+    ShareWordsError,
+)
 from thorp.models.receipts import Origin
 from thorp.models.share_desk import NoSeeding, ShareDesk, scratch, share_offers
 from thorp.models.stores import Stores
@@ -117,6 +123,22 @@ def test_everybody_gets_nothing_while_the_owner_hands_nothing_out(house: House) 
         house.ask("model.share", ref="org/repo", public=True)
     assert public_seeds(house.library, ME.node_id) == ()
     assert house.ask("model.share", ref="org/repo")["shared"][0]["magnets"] == []
+
+
+def test_the_household_gets_nothing_while_the_owner_hands_it_nothing(house: House) -> None:
+    an_artifact(house.library, license="mit")
+    house.desk = replace(house.desk, household=lambda: False)
+    with pytest.raises(HouseholdOffError, match=r"thorp config set sharing\.household true"):
+        house.ask("model.share", ref="org/repo")
+    assert house.ask("model.share", ref="org/repo", public=True)["shared"][0]["public"]
+
+
+def test_the_licence_that_its_owner_names_is_kept(house: House) -> None:
+    receipt = an_artifact(house.library)
+    assert receipt.license is None
+    house.ask("model.share", ref="org/repo", license="mit")
+
+    assert house.library.one("org/repo").license == "mit"
 
 
 def test_engines_are_told_even_when_it_fails(house: House) -> None:

@@ -45,6 +45,7 @@ from thorp.mesh.server import Room, mesh_app
 from thorp.mesh.threads import CallThreads
 from thorp.mesh.types import Around, Turn
 from thorp.models.public_swarm import Lines
+from thorp.net.mesh_line import Target
 from thorp.net.udp import LanSocket
 from thorp.node.types import listener_row
 from thorp.swarm.torrents import parse_torrent
@@ -106,6 +107,7 @@ class Lan:
         self.neighbourhood = Neighbourhood(
             ground.key, self.household, self.place, opener(clock), clock=clock, randomness=randomness, met=self._met
         )
+        self.neighbourhood.refused = self._refused
         self.threads = CallThreads()
         self.files = LanFiles(self.present, self.neighbourhood)
         self.rosters = Rosters(self.household, self.neighbourhood, USUAL_PORT, self.threads)
@@ -209,6 +211,12 @@ class Lan:
         if (loop := self.asking.loop) is not None:
             with suppress(RuntimeError):  # it is closed: the node ends
                 loop.call_soon_threadsafe(self._met_here, met)
+
+    def _refused(self, node: NodeId, target: Target) -> None:
+        """In the thread that called. Perhaps we were removed: its answer about the household says so."""
+        if (loop := self.asking.loop) is not None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.index.ask_neighbour, node, target.address, target.port)
 
     def _met_here(self, met: Met) -> None:
         self.index.note_call(

@@ -150,6 +150,7 @@ def build_models(ground: Ground) -> Models:
         seeding=everywhere,
         changed=lambda ids: told.library("changed", ids),
         everybody=lambda: ground.settings().swarm.public,
+        household=lambda: ground.settings().sharing.household,
     )
     moving = TransferDesk(transfers, ground.keep_limit)
     every = (*offers(pulling, desk, moving, SharingDesk(shared)), *share_offers(sharing))

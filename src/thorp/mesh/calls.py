@@ -17,7 +17,7 @@ from thorp.identity.keys import NodeKey
 from thorp.mesh.household import Household
 from thorp.mesh.joining import Joiner
 from thorp.mesh.ports import Answered, Connection, Incoming, Place
-from thorp.mesh.replies import UNAUTHENTICATED, UNCHANGED, NotGreetedError, good_body, read_reply
+from thorp.mesh.replies import UNAUTHENTICATED, UNCHANGED, NeighbourRefusedError, NotGreetedError, good_body, read_reply
 from thorp.net.mesh_line import NeighbourSlowError, NotGivenError, Target, open_line
 from thorp.net.outward_errors import OutwardStoppedError
 from thorp.net.outward_line import Stop
@@ -136,6 +136,7 @@ class Neighbourhood:
     clock: Clock
     randomness: Randomness
     met: Callable[[Met], None]
+    refused: Callable[[NodeId, Target], None] = lambda _node, _target: None  # a member does not greet us
     over: threading.Event = field(init=False, default_factory=threading.Event)
     _tokens: Tokens = field(init=False)
 
@@ -256,7 +257,11 @@ class Neighbourhood:
         )
         body = request.model_dump_json().encode()
         reply = line.ask("POST", HELLO, body=body, largest=LARGEST_WORD, seconds=GREETING_SECONDS)
-        answer = read_reply(reply, HelloAnswer)
+        try:
+            answer = read_reply(reply, HelloAnswer)
+        except NeighbourRefusedError:
+            self.refused(line.node, target)
+            raise
         met = Met(line.node, target.address, target.port, answer.swarm_port, answer.version)
         self._tokens.keep(met, answer.token, answer.seconds)
         self.met(met)

@@ -118,8 +118,9 @@ class Publisher:
         """What says on the disk that it is shared, and how."""
         path = self.library.path(current)
         if terms.manifest is Manifest.WRITE:
-            content = self._signed(replace(current, files=files), terms, public)
-            current = self._filed(replace(current, files=files), current)
+            said = replace(current, files=files, license=current.license or terms.license)
+            content = self._signed(said, terms, public)
+            current = self._filed(said, current)
             write_atomically(DISK, path.with_name(PUBLICATION), content)
         elif terms.manifest is Manifest.NONE:
             current = self._filed(self._without_manifest(current), current)

@@ -53,6 +53,12 @@ class PublicOffError(ConflictError):
     code = "models.public_off"
 
 
+class HouseholdOffError(ConflictError):
+    """Something was to be shared with the household while this node hands nothing to it."""
+
+    code = "models.household_off"
+
+
 class Kind(StrEnum):
     REF = "ref"
     PATH = "path"
@@ -131,9 +137,14 @@ def refuse_for(principal: Principal, kind: Kind, asked: ShareRequest) -> None:
         )
 
 
-def refuse_while_off(asked: ShareRequest, *, on: bool) -> None:
+def refuse_while_off(asked: ShareRequest, *, everybody: bool, household: bool) -> None:
     """Return only when what is asked for would really happen."""
-    if asked.public and not on:
+    if not asked.public and not household:
+        raise HouseholdOffError(
+            "This node hands nothing to its household while `sharing.household` is off, so nothing was shared. Turn it "
+            "on with `thorp config set sharing.household true` and share again."
+        )
+    if asked.public and not everybody:
         raise PublicOffError(
             "This node hands nothing to everybody while `swarm.public` is off, so nothing was shared. Turn it on with "
             "`thorp config set swarm.public true` and share again; others reach it at `swarm.public_port`, and find it "

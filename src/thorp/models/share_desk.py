@@ -92,13 +92,14 @@ class ShareDesk:
     seeding: Seeding
     changed: Callable[[tuple[str, ...]], None]  # ids of models that are shared in another way now
     everybody: Callable[[], bool] = always  # whether anything is handed to everybody
+    household: Callable[[], bool] = always
     bounds: Bounds = BOUNDS
     programs: str = PROGRAMS
 
     async def share(self, call: Call[ShareRequest]) -> AsyncGenerator[WorkFrame | Done, None]:
         kind = kind_of(call.input)
         refuse_for(call.principal, kind, call.input)
-        refuse_while_off(call.input, on=self.everybody())
+        refuse_while_off(call.input, everybody=self.everybody(), household=self.household())
         sharing = _Sharing(self, call.input, call.principal, terms_of(call.input, call.principal), kind)
         results: list[ShareAnswer] = []
         async for frame in working(sharing.work, results):
