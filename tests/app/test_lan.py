@@ -160,6 +160,20 @@ def test_E57_who_leaves_the_household_is_gone_at_once_everywhere(world: World) -
     asyncio.run(story())
 
 
+def test_E67_the_only_other_member_is_still_answered_that_it_was_removed(world: World) -> None:
+    async def story() -> None:
+        lan = world.lan
+        async with world.living(lan.listener):
+            await lan.household.add_member(OTHER.node_id, "mia")
+            await until(lambda: lan.listener.port)
+            await lan.household.remove(OTHER.node_id)
+            assert not lan.has_company()
+            await lan.listener._look()  # pyright: ignore[reportPrivateUsage]
+            assert lan.listener.port
+
+    asyncio.run(story())
+
+
 def met(version: int) -> Met:
     return Met(OTHER.node_id, "127.0.0.9", 8, 7, version)
 

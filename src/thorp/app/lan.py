@@ -125,9 +125,12 @@ class Lan:
         return self.household.is_begun and not self.household.is_alone
 
     def is_met(self) -> bool:
-        """Whether another node may have a reason to call: a member, or somebody with an invite."""
+        """Whether another node may have a reason to call: a member, one that was removed just now, an invited one."""
         household = self.household
-        return self.has_company() or (household.is_begun and self.invites.is_waiting(household.community))
+        if not household.is_begun:
+            return False
+        in_grace = len(household.standing.keys(self._ground.clock.monotonic())) > 1
+        return self.has_company() or in_grace or self.invites.is_waiting(household.community)
 
     def silent(self) -> str:
         """Why nothing is sent to the network; empty: it is."""
