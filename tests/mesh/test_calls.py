@@ -98,6 +98,26 @@ def test_a_session_is_renewed_before_its_end(founder: FakeNode, member: FakeNode
     assert greetings(member) == 2
 
 
+def meanwhile(founder: FakeNode, happens: Callable[[], None]) -> Callable[[Target, Stop | None], FakeLine]:
+    """Lines to the founder, on each of whose questions something happens before the answer comes."""
+
+    class Line(FakeLine):
+        stop: Stop | None = None
+
+        def ask(self, method: str, path: str, **options: Any) -> Any:
+            stopped(self.stop)
+            happens()
+            stopped(self.stop)
+            return super().ask(method, path, **options)
+
+    def opened(_target: Target, stop: Stop | None) -> Line:
+        line = Line(founder.id, founder.app)
+        line.stop = stop
+        return line
+
+    return opened
+
+
 @pytest.mark.parametrize(
     "ask",
     [
@@ -110,43 +130,14 @@ def test_a_session_is_renewed_before_its_end(founder: FakeNode, member: FakeNode
 def test_one_deadline_holds_for_everything_that_a_question_takes(
     founder: FakeNode, member: FakeNode, ask: Callable[[Neighbourhood, Target], object]
 ) -> None:
-    class Slow(FakeLine):
-        """Each answer takes a good part of the time; none of them alone takes too much."""
-
-        stop: Stop | None = None
-
-        def ask(self, method: str, path: str, **options: Any) -> Any:
-            stopped(self.stop)
-            member.clock.advance(WHOLE_SECONDS / 2)
-            return super().ask(method, path, **options)
-
-    def opened(_target: Target, stop: Stop | None) -> Slow:
-        line = Slow(founder.id, founder.app)
-        line.stop = stop
-        return line
-
-    member.neighbourhood.opened = opened
+    """Each answer takes a good part of the time; none of them alone takes too much."""
+    member.neighbourhood.opened = meanwhile(founder, lambda: member.clock.advance(WHOLE_SECONDS / 2))
     with pytest.raises(NeighbourSlowError, match="15 s"):
         ask(member.neighbourhood, founder.target)
 
 
 def test_the_end_of_the_node_breaks_off_every_question(founder: FakeNode, member: FakeNode) -> None:
-    class Silent(FakeLine):
-        """While it is asked the node begins to end."""
-
-        stop: Stop | None = None
-
-        def ask(self, method: str, path: str, **options: Any) -> Any:
-            member.neighbourhood.over.set()
-            stopped(self.stop)
-            return super().ask(method, path, **options)
-
-    def opened(_target: Target, stop: Stop | None) -> Silent:
-        line = Silent(founder.id, founder.app)
-        line.stop = stop
-        return line
-
-    member.neighbourhood.opened = opened
+    member.neighbourhood.opened = meanwhile(founder, member.neighbourhood.over.set)
     with pytest.raises(OutwardStoppedError):
         member.neighbourhood.household(founder.target)
 

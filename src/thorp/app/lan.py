@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, ParamSpec
 
 from thorp.access.live import LiveCalls
 from thorp.app.household_files import HouseholdFiles, SeqFile
@@ -54,6 +55,7 @@ from thorp.wire.capabilities.node import ListenerRow
 from thorp.wire.capability import Offer
 from thorp.wire.changes import Change
 
+P = ParamSpec("P")
 log = logging.getLogger(__name__)
 HOUSEHOLD: Final = 12
 SHOWING: Final = 33
@@ -210,16 +212,17 @@ class Lan:
         self.announcer.poke()
 
     def _met(self, met: Met) -> None:
-        """In the thread that called: hand over to the loop."""
-        if (loop := self.asking.loop) is not None:
-            with suppress(RuntimeError):  # it is closed: the node ends
-                loop.call_soon_threadsafe(self._met_here, met)
+        self._in_loop(self._met_here, met)
 
     def _refused(self, node: NodeId, target: Target) -> None:
-        """In the thread that called. Perhaps we were removed: its answer about the household says so."""
+        """Perhaps we were removed: its answer about the household says so."""
+        self._in_loop(self.index.ask_neighbour, node, target.address, target.port)
+
+    def _in_loop(self, does: Callable[P, None], *args: P.args, **named: P.kwargs) -> None:
+        """From the thread that called a neighbour: hand over to the loop."""
         if (loop := self.asking.loop) is not None:
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.index.ask_neighbour, node, target.address, target.port)
+            with suppress(RuntimeError):  # it is closed: the node ends
+                loop.call_soon_threadsafe(partial(does, *args, **named))
 
     def _met_here(self, met: Met) -> None:
         self.index.note_call(
